@@ -1,1 +1,8 @@
-//! Headroom.
+//! Headroom sizes Apache Flink TaskManager pods on Kubernetes, byte for byte as Flink does.
+//!
+//! The modules depend on each other in one direction only (`ARCHITECTURE.md` draws it):
+//! `bytes`, `quantity` <- `budget` <- `api` <- `desired`, `status` <- `controller`, `cli`.
+//! The pure core builds alone: `cargo check --lib --no-default-features`.
+
+#[cfg(feature = "api")]
+pub mod api;

@@ -1,0 +1,238 @@
+//! What Headroom observed and decided for a pool. Sizes are plain bytes.
+//!
+//! The status is small (bounded lists, no copies of specs) and quiet: nothing in it changes while
+//! nothing happens.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// What Headroom observed and decided.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskManagerPoolStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// TaskManager pods that exist.
+    #[serde(default)]
+    pub replicas: i32,
+
+    /// TaskManager pods that are ready.
+    #[serde(default)]
+    pub ready_replicas: i32,
+
+    /// TaskManager pods of the current template.
+    #[serde(default)]
+    pub updated_replicas: i32,
+
+    /// TaskManager pods that are available.
+    #[serde(default)]
+    pub available_replicas: i32,
+
+    /// Label selector of the TaskManager pods, as text, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub selector: Option<String>,
+
+    /// Task slots of each TaskManager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number_of_task_slots: Option<i32>,
+
+    /// Quality-of-service class of the pods: Guaranteed or Burstable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub qos_class: Option<String>,
+
+    /// The main sizes as text, for the columns of `kubectl get`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+
+    /// The budget that the Deployment runs with. While the spec has conflicts this is the last budget
+    /// that solved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetStatus>,
+
+    /// Everything that is wrong with the spec, errors first, then warnings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into(), "option".into()]))]
+    pub conflicts: Vec<ConflictStatus>,
+
+    /// Conditions: Ready, Available, BudgetResolved; Reconciling and Stalled while they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The main sizes as text.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// JVM heap.
+    #[schemars(length(max = 32))]
+    pub heap: String,
+
+    /// Managed memory.
+    #[schemars(length(max = 32))]
+    pub managed: String,
+
+    /// Network memory.
+    #[schemars(length(max = 32))]
+    pub network: String,
+}
+
+/// The size of every component, in bytes.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetStatus {
+    /// Digest of the sizes; also an annotation of the pod template.
+    #[schemars(length(max = 64))]
+    pub hash: String,
+
+    /// Generation of the spec that this budget was solved for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+
+    /// Memory limit of the container.
+    pub container_limit_bytes: i64,
+
+    /// Total process memory.
+    pub process_bytes: i64,
+
+    /// Total Flink memory.
+    pub flink_bytes: i64,
+
+    /// Framework heap.
+    pub framework_heap_bytes: i64,
+
+    /// Framework off-heap.
+    pub framework_off_heap_bytes: i64,
+
+    /// Task heap.
+    pub task_heap_bytes: i64,
+
+    /// Task off-heap.
+    pub task_off_heap_bytes: i64,
+
+    /// Network memory.
+    pub network_bytes: i64,
+
+    /// Managed memory.
+    pub managed_bytes: i64,
+
+    /// JVM metaspace.
+    pub jvm_metaspace_bytes: i64,
+
+    /// JVM overhead.
+    pub jvm_overhead_bytes: i64,
+
+    /// What of the container's limit no component uses.
+    pub unassigned_bytes: i64,
+
+    /// Network segments: network memory divided by the segment size.
+    pub network_segments: i64,
+
+    /// Managed segments: managed memory divided by the segment size.
+    pub managed_segments: i64,
+
+    /// Smallest container limit, in whole MiB, that solves with these options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_limit_bytes: Option<i64>,
+
+    /// Where each component's size comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["component".into()]))]
+    pub provenance: Vec<Provenance>,
+
+    /// JVM flags of the TaskManager.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 256)))]
+    pub jvm_arguments: Vec<String>,
+}
+
+/// Where one component's size comes from.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// Component, by Flink's name, for example `taskHeap`.
+    #[schemars(length(max = 32))]
+    pub component: String,
+
+    /// Where the size comes from, for example `Configured`, `Default`, `Fraction`, `ClampedToMaximum`,
+    /// `Remainder`.
+    #[schemars(length(max = 32))]
+    pub source: String,
+}
+
+/// How grave a conflict is.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema,
+)]
+pub enum ConflictSeverity {
+    /// The TaskManager would not start, or would be killed.
+    #[default]
+    Error,
+    /// It works, but probably not as meant.
+    Warning,
+}
+
+/// One thing that is wrong, with its smallest fix.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictStatus {
+    /// Stable code, for example `ComponentsExceedTotal`.
+    #[schemars(length(max = 64))]
+    pub code: String,
+
+    /// Option that the conflict is about first.
+    #[schemars(length(max = 256))]
+    pub option: String,
+
+    /// Whether the pool can run.
+    pub severity: ConflictSeverity,
+
+    /// All options that take part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 256)))]
+    pub options: Vec<String>,
+
+    /// Field of this resource that holds the option's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub field_path: Option<String>,
+
+    /// Configured value.
+    #[schemars(length(max = 256))]
+    pub configured: String,
+
+    /// What the value is held against.
+    #[schemars(length(max = 256))]
+    pub bound: String,
+
+    /// What is wrong, in one sentence with the sum written out, ending with the way out.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+
+    /// Changes of which each alone resolves the conflict; the smallest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub suggestions: Vec<SuggestionStatus>,
+}
+
+/// One change that resolves a conflict.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SuggestionStatus {
+    /// Field of this resource to change.
+    #[schemars(length(max = 256))]
+    pub field_path: String,
+
+    /// Value to write there; absent: remove the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub value: Option<String>,
+}
