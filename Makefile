@@ -1,0 +1,112 @@
+# Everything that people and CI do with this repository. `make` alone lists the targets.
+#
+# What has to be on the machine: Rust, Go, a C compiler and make. Everything else is built on
+# demand and kept outside the checkout, in the cache directory below, so that a fresh clone is warm.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Where built tools live: HEADROOM_CACHE, else XDG_CACHE_HOME/headroom, else ~/.cache/headroom.
+CACHE := $(or $(HEADROOM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/headroom)
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+
+# One line that says which step runs and how many seconds lie behind it.
+step = @printf '\n==> %s\n' '$(1)'
+
+##@ Start here
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make TARGET" } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: test
+test: prerequisites fmt lint core unit doc deny generated e2e ## Everything that must hold (what CI runs)
+	@printf '\nmake test: everything holds\n'
+
+##@ Parts of make test
+
+.PHONY: fmt
+fmt: ## Check the formatting (cargo fmt --all corrects it)
+	$(call step,formatting)
+	@$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy on every target of every package, warnings denied
+	$(call step,clippy)
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: core
+core: ## The pure core compiles alone: no Kubernetes client, no clock, no files
+	$(call step,the pure core alone)
+	@$(CARGO) check --lib --no-default-features --locked
+
+.PHONY: unit
+unit: ## Tests that need nothing but this checkout: unit, property, golden, recorded Flink answers
+	$(call step,tests that need no cluster)
+	@$(CARGO) test --package headroom --locked
+
+.PHONY: doc
+doc: ## Build the API documentation, warnings denied
+	$(call step,documentation)
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## Check dependencies: bans, licences, sources
+	$(call step,dependencies)
+	@$(CARGO_DENY) --workspace --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: e2e
+e2e: ## Tests against a real Kubernetes control plane
+	$(call step,tests on a real Kubernetes control plane)
+	@$(CARGO) test --package e2e --locked
+
+##@ Generated files
+
+.PHONY: generate
+generate: ## Write the generated files anew (the definition in crds/, the chart, golden files)
+	@UPDATE=1 INSTA_UPDATE=always $(CARGO) test --package headroom --locked
+
+# The golden tests of `unit` compare every generated file with what the code says; this asks git
+# too, so that a file which a test wrote by mistake does not go unseen in CI.
+.PHONY: generated
+generated: ## No generated file differs from what is committed
+	$(call step,generated files)
+	@if [ -n "$${CI:-}" ] && git rev-parse --git-dir >/dev/null 2>&1; then \
+	  changed=$$(git status --porcelain); \
+	  if [ -n "$$changed" ]; then \
+	    printf 'the tests left the checkout changed:\n%s\nrun make generate and commit\n' "$$changed" >&2; exit 1; \
+	  fi; \
+	  printf 'the checkout is as committed\n'; \
+	else \
+	  printf 'skipped: only asked when CI is set, because a working copy may hold changes\n'; \
+	fi
+
+##@ Housekeeping
+
+.PHONY: prerequisites
+prerequisites: ## Name what is missing on this machine
+	@missing=; \
+	need() { command -v "$$1" >/dev/null 2>&1 || { printf 'missing: %s (%s)\n' "$$1" "$$2" >&2; missing=1; }; }; \
+	need cargo 'Rust, https://rustup.rs'; \
+	need rustfmt 'rustup component add rustfmt'; \
+	need cargo-clippy 'rustup component add clippy'; \
+	need go 'Go, https://go.dev/dl'; \
+	need cc 'a C compiler, such as gcc or clang'; \
+	if [ -n "$$missing" ]; then exit 1; fi
+
+$(CARGO_DENY):
+	@printf '==> building cargo-deny %s into %s (once; some minutes)\n' '$(CARGO_DENY_VERSION)' '$(CARGO_DENY_ROOT)'
+	@CARGO_TARGET_DIR='$(CACHE)/target-cargo-deny' $(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root '$(CARGO_DENY_ROOT)' cargo-deny
+	@rm -rf '$(CACHE)/target-cargo-deny'
+
+.PHONY: clean-cache
+clean-cache: ## Delete everything that was built outside the checkout
+	rm -rf '$(CACHE)'
