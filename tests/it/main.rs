@@ -1,3 +1,5 @@
 //! The tests that see the crate from outside, in one binary: one module per subject.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails, as it should")]
+
 mod chart;
