@@ -6,3 +6,5 @@
 
 #[cfg(feature = "api")]
 pub mod api;
+pub mod budget;
+pub mod bytes;

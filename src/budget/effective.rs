@@ -1,0 +1,132 @@
+//! Which written option counts: Flink's precedence among origins and spellings.
+//!
+//! `-D` wins over files and fields, the last of equals wins, and the proper key wins over its deprecated one
+//! wherever either was written.
+
+use super::{
+    options::{self, COUNT, Id},
+    request::{Origin, Request, Setting},
+    version::FlinkVersion,
+};
+use crate::bytes::Bytes;
+
+/// The settings that count, one lookup per option.
+pub(super) struct Options<'a> {
+    pub request: &'a Request,
+    proper: [Option<&'a Setting>; COUNT],
+    deprecated: [Option<&'a Setting>; COUNT],
+    /// Set when something was seen that a warning or a duplicate may come from.
+    pub remarkable: bool,
+    /// One bit for each option that stands in a typed field, or in the free map.
+    typed: u32,
+    free: u32,
+    /// The container's limit, where it takes the place of the process size.
+    pub limit_as_process_size: Option<Bytes>,
+}
+
+/// Where the legacy heap size comes from.
+#[derive(Clone, Copy)]
+pub(super) enum LegacyHeap<'a> {
+    Environment(&'a str),
+    Option(Id),
+}
+
+impl<'a> Options<'a> {
+    pub fn new(request: &'a Request) -> Self {
+        let mut options = Options {
+            request,
+            proper: [None; COUNT],
+            deprecated: [None; COUNT],
+            remarkable: false,
+            typed: 0,
+            free: 0,
+            limit_as_process_size: None,
+        };
+        for setting in request.configuration.settings() {
+            options.add(setting);
+        }
+        if !options.determines_total() {
+            options.limit_as_process_size = request.container_limit;
+        }
+        options
+    }
+
+    fn add(&mut self, setting: &'a Setting) {
+        let Some((id, is_deprecated)) = options::lookup(&setting.key) else {
+            self.remarkable |= options::looks_like_memory_option(&setting.key);
+            return;
+        };
+        self.remarkable |= is_deprecated || id.is_legacy();
+        let index = id as usize;
+        match setting.origin {
+            Origin::Field(_) => self.typed |= 1 << index,
+            Origin::FlinkConfiguration => self.free |= 1 << index,
+            _ => {}
+        }
+        let chosen = if is_deprecated {
+            &mut self.deprecated[index]
+        } else {
+            &mut self.proper[index]
+        };
+        let outranked = chosen.is_some_and(|other| {
+            other.origin == Origin::CommandLine && setting.origin != Origin::CommandLine
+        });
+        if !outranked {
+            *chosen = Some(setting);
+        }
+    }
+
+    pub fn version(&self) -> FlinkVersion {
+        self.request.flink_version
+    }
+
+    /// The setting that counts for an option; nothing for an option that this version does not read.
+    pub fn setting(&self, id: Id) -> Option<&'a Setting> {
+        if id.is_legacy() && !self.version().reads_legacy_options() {
+            return None;
+        }
+        self.proper[id as usize].or(self.deprecated[id as usize])
+    }
+
+    /// Whether some option stands in a typed field and in the free map, in any spelling.
+    pub fn has_duplicates(&self) -> bool {
+        self.typed & self.free != 0
+    }
+
+    /// Whether this option stands in a typed field and in the free map, in any spelling.
+    pub fn is_duplicated(&self, id: Id) -> bool {
+        self.typed & self.free & (1 << id as u32) != 0
+    }
+
+    pub fn is_set(&self, id: Id) -> bool {
+        self.setting(id).is_some()
+    }
+
+    /// The value that feeds `taskmanager.memory.flink.size` when that is not set itself.
+    pub fn legacy_heap(&self) -> Option<LegacyHeap<'a>> {
+        if !self.version().reads_legacy_options() || self.is_set(Id::FlinkSize) {
+            return None;
+        }
+        if let Some(value) = &self.request.legacy_heap_environment {
+            return Some(LegacyHeap::Environment(value));
+        }
+        [Id::HeapSize, Id::HeapMb]
+            .into_iter()
+            .find_map(|id| self.is_set(id).then_some(LegacyHeap::Option(id)))
+    }
+
+    /// Whether network memory is given by a number of buffers.
+    pub fn uses_number_of_buffers(&self) -> bool {
+        self.is_set(Id::NumberOfBuffers)
+            && ![Id::NetworkMin, Id::NetworkMax, Id::NetworkFraction]
+                .into_iter()
+                .any(|id| self.is_set(id))
+    }
+
+    fn determines_total(&self) -> bool {
+        self.is_set(Id::ProcessSize)
+            || self.is_set(Id::FlinkSize)
+            || (self.is_set(Id::TaskHeapSize) && self.is_set(Id::ManagedSize))
+            || self.legacy_heap().is_some()
+    }
+}

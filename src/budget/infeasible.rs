@@ -1,0 +1,249 @@
+//! Why a request can't be met: every conflict with its numbers and its way out.
+//!
+//! A conflict is data for machines first (code, options, bound, sum, suggestions), and one sentence for people.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::request::Origin;
+use crate::bytes::Bytes;
+
+/// What kind of conflict it is. The names are stable: status, events and metrics carry them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Code {
+    /// The parts of total Flink memory, or of total process memory, add up to more than the configured total.
+    ComponentsExceedTotal,
+    /// The container's limit is smaller than what the options need at least.
+    LimitTooSmall,
+    /// The options determine a process larger than the container, which would be killed.
+    ProcessExceedsLimit,
+    /// JVM overhead is the rest of two configured totals and lies outside its range.
+    OverheadOutOfRange,
+    /// Network memory is the rest of configured sizes and lies outside its range.
+    NetworkOutOfRange,
+    /// A fraction is not at least 0 and below 1.
+    FractionInvalid,
+    /// The minimum of a range is above its maximum.
+    RangeInverted,
+    /// Two configured totals contradict each other.
+    TotalsDisagree,
+    /// One option is written both in a typed field and in `flinkConfiguration`.
+    DuplicateSource,
+    /// Nothing determines how large the process is.
+    MissingTotal,
+    /// A size can't be read, is negative, or does not fit into 63 bits.
+    SizeInvalid,
+    /// A number, fraction or list can't be read or is outside what Flink takes.
+    NumberInvalid,
+    /// The segment size is below 4 KiB, no power of two, or 2 GiB and more.
+    SegmentSizeInvalid,
+    /// There is no model for this Flink version.
+    UnsupportedFlinkVersion,
+    /// Network memory holds too few segments for the TaskManager to exchange any data.
+    NetworkTooSmall,
+    /// The JVM refuses to start with a heap this small.
+    HeapTooSmall,
+    /// The JVM refuses to start with a metaspace this small.
+    MetaspaceTooSmall,
+    /// A quantity is written in a unit that was probably not meant.
+    SuspiciousQuantity,
+    /// A key that looks like a memory option and is none.
+    UnknownOption,
+    /// A deprecated spelling is used.
+    DeprecatedOption,
+    /// An option that has no effect beside the others or in this version.
+    IneffectiveOption,
+    /// Much of the container's memory is left unplanned.
+    UnusedMemory,
+}
+
+impl Code {
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Code::ComponentsExceedTotal => "ComponentsExceedTotal",
+            Code::LimitTooSmall => "LimitTooSmall",
+            Code::ProcessExceedsLimit => "ProcessExceedsLimit",
+            Code::OverheadOutOfRange => "OverheadOutOfRange",
+            Code::NetworkOutOfRange => "NetworkOutOfRange",
+            Code::FractionInvalid => "FractionInvalid",
+            Code::RangeInverted => "RangeInverted",
+            Code::TotalsDisagree => "TotalsDisagree",
+            Code::DuplicateSource => "DuplicateSource",
+            Code::MissingTotal => "MissingTotal",
+            Code::SizeInvalid => "SizeInvalid",
+            Code::NumberInvalid => "NumberInvalid",
+            Code::SegmentSizeInvalid => "SegmentSizeInvalid",
+            Code::UnsupportedFlinkVersion => "UnsupportedFlinkVersion",
+            Code::NetworkTooSmall => "NetworkTooSmall",
+            Code::HeapTooSmall => "HeapTooSmall",
+            Code::MetaspaceTooSmall => "MetaspaceTooSmall",
+            Code::SuspiciousQuantity => "SuspiciousQuantity",
+            Code::UnknownOption => "UnknownOption",
+            Code::DeprecatedOption => "DeprecatedOption",
+            Code::IneffectiveOption => "IneffectiveOption",
+            Code::UnusedMemory => "UnusedMemory",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Whether a conflict prevents a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Severity {
+    /// There is no budget until it is resolved.
+    Error,
+    /// The budget stands; somebody should look.
+    Warning,
+}
+
+/// An option that takes part in a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OptionReference {
+    /// The key as written, or the proper key of an option that was not written.
+    pub key: String,
+    /// Where it was written; `None` for a default.
+    pub origin: Option<Origin>,
+    /// Where a person finds it.
+    pub path: String,
+    /// The value as written, or the default's text.
+    pub value: String,
+    /// Whether the value is Flink's default.
+    pub is_default: bool,
+}
+
+/// One term of a sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Term {
+    /// The component: `frameworkHeap`, `network`, ….
+    pub name: &'static str,
+    /// The key of the option behind it, where there is one.
+    pub key: Option<&'static str>,
+    /// Its size.
+    pub bytes: Bytes,
+}
+
+/// A change that resolves a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggestion {
+    /// The option to change.
+    pub key: String,
+    /// Where the option is, or would be, written; `None` where nothing was written yet.
+    pub origin: Option<Origin>,
+    /// Where a person makes the change.
+    pub path: String,
+    /// The value there now; `None` where nothing was written.
+    pub current: Option<String>,
+    /// What to do.
+    pub change: Change,
+}
+
+/// What a suggestion does to an option.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// Write this value, in the form the place takes.
+    Set(String),
+    /// Take the option out.
+    Remove,
+}
+
+impl fmt::Display for Suggestion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.change {
+            Change::Set(value) => write!(formatter, "set {} to {value}", self.path),
+            Change::Remove => write!(formatter, "remove {}", self.path),
+        }
+    }
+}
+
+/// One way in which a request can't be met, or one thing about it that is worth a look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// What kind it is.
+    pub code: Code,
+    /// Whether it prevents a budget.
+    pub severity: Severity,
+    /// The options that clash, the one to look at first in front.
+    pub options: Vec<OptionReference>,
+    /// What was configured or derived.
+    pub configured: String,
+    /// What it would have to be.
+    pub bound: String,
+    /// The sum that does not work out, term by term; empty where nothing is added.
+    pub sum: Vec<Term>,
+    /// One sentence: what is wrong, the numbers, the way out.
+    pub message: String,
+    /// Ways out, best first; each was solved again before it is shown.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// The exception with which Flink itself would refuse the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlinkError {
+    /// The Java class.
+    pub class: &'static str,
+    /// The message.
+    pub message: String,
+    /// The causes, outermost first.
+    pub causes: Vec<FlinkCause>,
+}
+
+/// A cause of a [`FlinkError`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlinkCause {
+    /// The Java class.
+    pub class: &'static str,
+    /// The message.
+    pub message: String,
+}
+
+impl fmt::Display for FlinkError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.class, self.message)
+    }
+}
+
+impl std::error::Error for FlinkError {}
+
+/// A request that can't be met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Infeasible {
+    /// Every conflict, errors first; at least one is an error.
+    pub conflicts: Vec<Conflict>,
+    /// What Flink itself would throw first; `None` where Flink would start and only Headroom sees the harm.
+    pub flink_error: Option<FlinkError>,
+}
+
+impl fmt::Display for Infeasible {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut errors = self
+            .conflicts
+            .iter()
+            .filter(|conflict| conflict.severity == Severity::Error);
+        match errors.next() {
+            Some(first) => write!(formatter, "{}: {}", first.code, first.message)?,
+            None => formatter.write_str("no conflict was found")?,
+        }
+        match errors.count() {
+            0 => Ok(()),
+            more => write!(formatter, " (and {more} more)"),
+        }
+    }
+}
+
+impl std::error::Error for Infeasible {}

@@ -1,0 +1,123 @@
+//! What a budget turns into on the command line of a TaskManager: JVM flags and `-D` options.
+//!
+//! Mirrors `ProcessMemoryUtils.generateJvmParametersStr` and `TaskExecutorProcessUtils.generateDynamicConfigsStr`;
+//! the order of the options is that of the `java.util.HashMap` Flink collects them in.
+
+use super::{Budget, decimal::java_double, options, version::FlinkVersion};
+use crate::bytes::Bytes;
+
+/// The JVM's memory flags, separated by single spaces, sizes in bytes:
+/// `-Xmx… -Xms… -XX:MaxDirectMemorySize=… -XX:MaxMetaspaceSize=…`.
+#[must_use]
+pub fn jvm_parameters(budget: &Budget) -> String {
+    let heap = budget.jvm_heap().get();
+    format!(
+        "-Xmx{heap} -Xms{heap} -XX:MaxDirectMemorySize={} -XX:MaxMetaspaceSize={}",
+        budget.jvm_direct().get(),
+        budget.jvm_metaspace.bytes.get()
+    )
+}
+
+/// The options that fix every size of the started TaskManager, in Flink's order. Which options there are
+/// depends on the version: overhead and metaspace from 1.12 on, slots and external resources from 1.13 on.
+#[must_use]
+pub fn dynamic_configurations(budget: &Budget) -> Vec<(String, String)> {
+    let version = budget.flink_version;
+    let size = |bytes: Bytes| format!("{}b", bytes.get());
+    let mut pairs = Vec::with_capacity(13 + budget.external_resources.len());
+    let mut put = |key: &str, value: String| pairs.push((key.to_owned(), value));
+    // In Flink's order of insertion, which decides inside a bucket of the map.
+    put(options::CPU_CORES, java_double(budget.cpu_cores));
+    put(
+        options::FRAMEWORK_HEAP_SIZE,
+        size(budget.framework_heap.bytes),
+    );
+    put(
+        options::FRAMEWORK_OFF_HEAP_SIZE,
+        size(budget.framework_off_heap.bytes),
+    );
+    put(options::TASK_HEAP_SIZE, size(budget.task_heap.bytes));
+    put(
+        options::TASK_OFF_HEAP_SIZE,
+        size(budget.task_off_heap.bytes),
+    );
+    put(options::NETWORK_MIN, size(budget.network.bytes));
+    put(options::NETWORK_MAX, size(budget.network.bytes));
+    put(options::MANAGED_SIZE, size(budget.managed.bytes));
+    if version >= FlinkVersion::V1_12 {
+        put(
+            options::JVM_METASPACE_SIZE,
+            size(budget.jvm_metaspace.bytes),
+        );
+        put(options::JVM_OVERHEAD_MIN, size(budget.jvm_overhead.bytes));
+        put(options::JVM_OVERHEAD_MAX, size(budget.jvm_overhead.bytes));
+    }
+    if version.carries_slots() {
+        put(
+            options::NUMBER_OF_TASK_SLOTS,
+            budget.number_of_task_slots.to_string(),
+        );
+        if budget.external_resources.is_empty() {
+            put(options::EXTERNAL_RESOURCES, "none".to_owned());
+        } else {
+            let mut resources = budget.external_resources.clone();
+            sort_like_a_java_hash_map(&mut resources);
+            let names = resources
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>()
+                .join(";");
+            let quoted = version >= FlinkVersion::V1_15;
+            put(
+                options::EXTERNAL_RESOURCES,
+                if quoted {
+                    format!("\"{names}\"")
+                } else {
+                    names
+                },
+            );
+            for (name, amount) in resources {
+                put(
+                    &format!("external-resource.{name}.amount"),
+                    amount.to_string(),
+                );
+            }
+        }
+    }
+    sort_like_a_java_hash_map(&mut pairs);
+    pairs
+}
+
+/// [`dynamic_configurations`] in the one line that Flink's scripts print: `-D key=value` items separated by
+/// single spaces; up to 1.11 with a space at the end.
+#[must_use]
+pub fn dynamic_configurations_line(budget: &Budget) -> String {
+    let mut line = String::with_capacity(1024);
+    for (key, value) in dynamic_configurations(budget) {
+        line.push_str("-D ");
+        line.push_str(&key);
+        line.push('=');
+        line.push_str(&value);
+        line.push(' ');
+    }
+    if budget.flink_version >= FlinkVersion::V1_12 {
+        line.pop();
+    }
+    line
+}
+
+/// Puts pairs, given in order of insertion, into the order in which a `java.util.HashMap` with its default
+/// capacity iterates over them.
+fn sort_like_a_java_hash_map<V>(pairs: &mut [(String, V)]) {
+    let mut capacity = 16_usize;
+    while pairs.len() * 4 > capacity * 3 {
+        capacity *= 2;
+    }
+    let bucket = |key: &str| {
+        let hash = key.encode_utf16().fold(0_u32, |hash, unit| {
+            hash.wrapping_mul(31).wrapping_add(u32::from(unit))
+        });
+        (hash ^ (hash >> 16)) as usize & (capacity - 1)
+    };
+    pairs.sort_by_key(|(key, _)| bucket(key));
+}

@@ -1,0 +1,156 @@
+//! What is asked of the solver: the Flink version, every option with where it was written, and the container.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::version::FlinkVersion;
+use crate::bytes::Bytes;
+
+/// Where the value of an option was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind",
+    content = "path"
+)]
+pub enum Origin {
+    /// A typed field of the resource, by its path: `spec.memory.managed.size`.
+    Field(Cow<'static, str>),
+    /// The free map `spec.flinkConfiguration`, or a Flink configuration file.
+    FlinkConfiguration,
+    /// `-D key=value`; wins over everything else, as with Flink's scripts.
+    CommandLine,
+    /// The memory limit of the container.
+    ContainerLimit,
+    /// The environment variable `FLINK_TM_HEAP`.
+    Environment,
+}
+
+impl Origin {
+    /// A typed field, by its path.
+    #[must_use]
+    pub fn field(path: impl Into<Cow<'static, str>>) -> Origin {
+        Origin::Field(path.into())
+    }
+
+    /// Where a person finds an option of this origin: `spec.memory.managed.size`,
+    /// `spec.flinkConfiguration[taskmanager.memory.managed.size]`, `-D taskmanager.memory.managed.size`.
+    #[must_use]
+    pub fn path(&self, key: &str) -> String {
+        match self {
+            Origin::Field(path) => path.clone().into_owned(),
+            Origin::FlinkConfiguration => format!("spec.flinkConfiguration[{key}]"),
+            Origin::CommandLine => format!("-D {key}"),
+            Origin::ContainerLimit => "spec.taskManager.resources.limits.memory".to_owned(),
+            Origin::Environment => super::options::HEAP_ENVIRONMENT.to_owned(),
+        }
+    }
+}
+
+/// One option as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Setting {
+    /// The option's key, as written: possibly a deprecated spelling.
+    pub key: String,
+    /// The value, as written.
+    pub value: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Options in the order in which they were written.
+///
+/// The same option may appear more than once: the last one of an origin wins, [`Origin::CommandLine`] wins over
+/// the others, and a typed field beside `flinkConfiguration` is a conflict of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Configuration {
+    settings: Vec<Setting>,
+}
+
+impl Configuration {
+    /// No options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an option after all others.
+    pub fn push(&mut self, key: impl Into<String>, value: impl Into<String>, origin: Origin) {
+        self.settings.push(Setting {
+            key: key.into(),
+            value: value.into(),
+            origin,
+        });
+    }
+
+    /// The same configuration with one more option.
+    #[must_use]
+    pub fn with(
+        mut self,
+        key: impl Into<String>,
+        value: impl Into<String>,
+        origin: Origin,
+    ) -> Self {
+        self.push(key, value, origin);
+        self
+    }
+
+    /// All options, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.settings.iter()
+    }
+
+    pub(super) fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    pub(super) fn settings_mut(&mut self) -> &mut Vec<Setting> {
+        &mut self.settings
+    }
+}
+
+impl FromIterator<Setting> for Configuration {
+    fn from_iter<T: IntoIterator<Item = Setting>>(settings: T) -> Self {
+        Self {
+            settings: settings.into_iter().collect(),
+        }
+    }
+}
+
+/// What a TaskManager is asked to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// The Flink release whose arithmetic applies.
+    pub flink_version: FlinkVersion,
+    /// Every option that was written anywhere.
+    pub configuration: Configuration,
+    /// The memory limit of the container; `None` outside a container.
+    pub container_limit: Option<Bytes>,
+    /// The value of `FLINK_TM_HEAP` in the process's environment, which Flink up to 1.20 reads.
+    pub legacy_heap_environment: Option<String>,
+}
+
+impl Request {
+    /// A request of one version with these options, outside a container.
+    #[must_use]
+    pub fn new(flink_version: FlinkVersion, configuration: Configuration) -> Self {
+        Self {
+            flink_version,
+            configuration,
+            container_limit: None,
+            legacy_heap_environment: None,
+        }
+    }
+
+    /// The same request inside a container of this size.
+    #[must_use]
+    pub fn with_container_limit(mut self, limit: Bytes) -> Self {
+        self.container_limit = Some(limit);
+        self
+    }
+}

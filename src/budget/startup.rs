@@ -1,0 +1,81 @@
+//! What a derivation that Flink accepts must satisfy so that the process starts and survives.
+//!
+//! Flink derives sizes without asking whether a JVM can run with them. The bounds here are those below which
+//! the start itself fails; what a job needs beyond is the user's decision.
+
+use super::{
+    effective::Options,
+    memory_size,
+    options::Id,
+    taskmanager::{Derivation, check_segment_size},
+    violation::Kind,
+};
+use crate::bytes::Bytes;
+
+/// HotSpot refuses `-Xmx` below 2 MiB ("Too small maximum heap"), and with G1, which Flink's scripts choose, at
+/// exactly 2 MiB as well ("GC triggered before VM initialization completed"; seen with JDK 17).
+pub(super) const HEAP_MUST_EXCEED: Bytes = Bytes::from_mebibytes(2);
+
+/// Below 128 KiB HotSpot can't load its own first classes ("OutOfMemoryError: Metaspace" during
+/// initialization; seen with JDK 17).
+pub(super) const SMALLEST_METASPACE: Bytes = Bytes(128 << 10);
+
+/// Tells `report` about every bound that the derivation does not keep.
+pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: impl FnMut(Kind)) {
+    let process = derivation.total_process;
+    if let Some(limit) = options.request.container_limit
+        && process.known
+        && process.bytes > limit
+    {
+        report(Kind::ProcessExceedsLimit {
+            total_process: process.bytes,
+            limit,
+        });
+    }
+    let heap = derivation
+        .framework_heap
+        .bytes
+        .saturating_add(derivation.task_heap.bytes);
+    if derivation.framework_heap.known && derivation.task_heap.known && heap <= HEAP_MUST_EXCEED {
+        report(Kind::HeapTooSmall { heap });
+    }
+    let metaspace = derivation.jvm_metaspace;
+    if metaspace.known && metaspace.bytes < SMALLEST_METASPACE {
+        report(Kind::MetaspaceTooSmall {
+            metaspace: metaspace.bytes,
+        });
+    }
+    // The started TaskManager reads the segment size even where the derivation did not.
+    let segment_size = options
+        .setting(Id::SegmentSize)
+        .map_or(Ok(Bytes(32 << 10)), |setting| {
+            let size = memory_size::parse(&setting.value).map_err(|error| Kind::Size {
+                option: Id::SegmentSize,
+                error,
+            })?;
+            check_segment_size(size).map(|()| size)
+        });
+    match segment_size {
+        Err(kind) => report(kind),
+        Ok(segment_size) if derivation.network.known => {
+            let network = derivation.network.bytes;
+            if network < segment_size {
+                report(Kind::NetworkTooSmall {
+                    network,
+                    segment_size,
+                });
+            } else if network.get() / segment_size.get() > i32::MAX.unsigned_abs().into() {
+                report(Kind::NetworkTooLarge {
+                    network,
+                    segment_size,
+                });
+            }
+        }
+        Ok(_) => {}
+    }
+    // −1 is Flink's way to say one.
+    let slots = derivation.number_of_task_slots;
+    if slots < 1 && slots != -1 {
+        report(Kind::SlotsInvalid { slots });
+    }
+}
