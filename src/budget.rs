@@ -248,7 +248,7 @@ impl Budget {
 /// Every conflict at once; see [`Infeasible`].
 pub fn solve(request: &Request) -> Result<Budget, Infeasible> {
     let options = Options::new(request);
-    match taskmanager::derive(&options, &mut FirstViolation) {
+    match taskmanager::derive(&options, &mut FirstViolation::default()) {
         Ok(derivation) if !options.has_duplicates() && starts(&options, &derivation) => {
             let mut budget = assemble(&options, derivation);
             budget.warnings = conflict::warnings(&options, &budget);
@@ -265,10 +265,13 @@ pub fn solve(request: &Request) -> Result<Budget, Infeasible> {
 /// The exception Flink throws.
 pub fn derive(request: &Request) -> Result<Budget, FlinkError> {
     let options = Options::new(request);
-    match taskmanager::derive(&options, &mut FirstViolation) {
+    let mut first = FirstViolation::default();
+    match taskmanager::derive(&options, &mut first) {
         Ok(derivation) => Ok(assemble(&options, derivation)),
-        Err(violation) => Err(flink_error::of(&violation, &options)
-            .expect("the derivation reports only violations that Flink reports")),
+        Err(_) => Err(first
+            .0
+            .and_then(|violation| flink_error::of(&violation, &options))
+            .expect("the derivation stops only at what Flink reports, and keeps it")),
     }
 }
 

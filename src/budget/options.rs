@@ -162,7 +162,7 @@ impl Id {
             Id::JvmMetaspaceSize => Bytes::from_mebibytes(256),
             Id::JvmOverheadMin => Bytes::from_mebibytes(192),
             Id::JvmOverheadMax => Bytes::GIBI,
-            Id::SegmentSize => Bytes(32 << 10),
+            Id::SegmentSize => super::startup::DEFAULT_SEGMENT_SIZE,
             _ => return None,
         })
     }

@@ -7,7 +7,7 @@ use super::{
     effective::Options,
     memory_size,
     options::Id,
-    taskmanager::{Derivation, check_segment_size},
+    taskmanager::{Derivation, segment_size_violation},
     violation::Kind,
 };
 use crate::bytes::Bytes;
@@ -19,6 +19,9 @@ pub(super) const HEAP_MUST_EXCEED: Bytes = Bytes::from_mebibytes(2);
 /// Below 128 KiB HotSpot can't load its own first classes ("OutOfMemoryError: Metaspace" during
 /// initialization; seen with JDK 17).
 pub(super) const SMALLEST_METASPACE: Bytes = Bytes(128 << 10);
+
+/// Flink's default of `taskmanager.memory.segment-size`.
+pub(super) const DEFAULT_SEGMENT_SIZE: Bytes = Bytes(32 << 10);
 
 /// Tells `report` about every bound that the derivation does not keep.
 pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: impl FnMut(Kind)) {
@@ -45,37 +48,39 @@ pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: 
             metaspace: metaspace.bytes,
         });
     }
-    // The started TaskManager reads the segment size even where the derivation did not.
-    let segment_size = options
-        .setting(Id::SegmentSize)
-        .map_or(Ok(Bytes(32 << 10)), |setting| {
-            let size = memory_size::parse(&setting.value).map_err(|error| Kind::Size {
-                option: Id::SegmentSize,
-                error,
-            })?;
-            check_segment_size(size).map(|()| size)
-        });
-    match segment_size {
-        Err(kind) => report(kind),
-        Ok(segment_size) if derivation.network.known => {
-            let network = derivation.network.bytes;
-            if network < segment_size {
-                report(Kind::NetworkTooSmall {
-                    network,
-                    segment_size,
-                });
-            } else if network.get() / segment_size.get() > i32::MAX.unsigned_abs().into() {
-                report(Kind::NetworkTooLarge {
-                    network,
-                    segment_size,
-                });
-            }
-        }
-        Ok(_) => {}
-    }
     // −1 is Flink's way to say one.
     let slots = derivation.number_of_task_slots;
     if slots < 1 && slots != -1 {
         report(Kind::SlotsInvalid { slots });
+    }
+    // The started TaskManager reads the segment size even where the derivation did not.
+    let configured = options
+        .setting(Id::SegmentSize)
+        .map(|setting| memory_size::parse(&setting.value));
+    let segment_size = match configured.unwrap_or(Ok(DEFAULT_SEGMENT_SIZE)) {
+        Ok(size) => size,
+        Err(error) => {
+            report(Kind::Size {
+                option: Id::SegmentSize,
+                error,
+            });
+            return;
+        }
+    };
+    if let Some(kind) = segment_size_violation(segment_size) {
+        report(kind);
+    } else if derivation.network.known {
+        let network = derivation.network.bytes;
+        if network < segment_size {
+            report(Kind::NetworkTooSmall {
+                network,
+                segment_size,
+            });
+        } else if network.get() / segment_size.get() > i32::MAX.unsigned_abs().into() {
+            report(Kind::NetworkTooLarge {
+                network,
+                segment_size,
+            });
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use super::{
     Budget,
-    effective::Options,
     infeasible::{Change, Suggestion},
-    options,
     request::Request,
     solve,
 };
@@ -73,8 +71,8 @@ pub fn nearest_feasible(request: &Request) -> Option<(Budget, Vec<Suggestion>)> 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::FlinkVersion, *};
-    use crate::budget::{Configuration, Origin};
+    use super::*;
+    use crate::budget::{Configuration, FlinkVersion, Origin, options};
 
     fn request(settings: &[(&str, &str)]) -> Request {
         let configuration =

@@ -14,18 +14,24 @@ use super::{
 };
 use crate::bytes::Bytes;
 
+/// The derivation ended at a violation, which its [`Strictness`] keeps.
+#[derive(Debug)]
+pub(super) struct Stop;
+
 /// What happens when a constraint is violated.
 pub(super) trait Strictness {
-    /// `Err` ends the derivation; `Ok` goes on.
-    fn violated(&mut self, violation: Violation) -> Result<(), Violation>;
+    /// Keeps the violation; `Err` ends the derivation, `Ok` goes on.
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop>;
 }
 
 /// Ends at the first violation, as Flink does.
-pub(super) struct FirstViolation;
+#[derive(Default)]
+pub(super) struct FirstViolation(pub Option<Violation>);
 
 impl Strictness for FirstViolation {
-    fn violated(&mut self, violation: Violation) -> Result<(), Violation> {
-        Err(violation)
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop> {
+        self.0 = Some(violation);
+        Err(Stop)
     }
 }
 
@@ -34,7 +40,7 @@ impl Strictness for FirstViolation {
 pub(super) struct EveryViolation(pub Vec<Violation>);
 
 impl Strictness for EveryViolation {
-    fn violated(&mut self, violation: Violation) -> Result<(), Violation> {
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop> {
         if !self.0.contains(&violation) {
             self.0.push(violation);
         }
@@ -152,11 +158,11 @@ struct FlinkMemory {
 /// Runs the derivation.
 ///
 /// # Errors
-/// The violation at which `strictness` ended it.
+/// `strictness` ended it and keeps the violation.
 pub(super) fn derive<S: Strictness>(
     options: &Options<'_>,
     strictness: &mut S,
-) -> Result<Derivation, Violation> {
+) -> Result<Derivation, Stop> {
     Deriver {
         options,
         strictness,
@@ -177,7 +183,7 @@ struct Deriver<'a, 'b, S> {
 }
 
 impl<S: Strictness> Deriver<'_, '_, S> {
-    fn run(mut self) -> Result<Derivation, Violation> {
+    fn run(mut self) -> Result<Derivation, Stop> {
         self.in_legacy_mapping = true;
         self.legacy_heap = self.map_legacy_heap()?;
         self.in_legacy_mapping = false;
@@ -225,7 +231,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    fn violated(&mut self, kind: Kind) -> Result<(), Violation> {
+    fn violated(&mut self, kind: Kind) -> Result<(), Stop> {
         self.strictness.violated(Violation {
             kind,
             in_network_check: self.in_network_check,
@@ -236,7 +242,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     // === Reading options ===
 
     /// A size option that has a default or is set; a value that does not parse becomes an unknown zero.
-    fn size(&mut self, id: Id) -> Result<Amount, Violation> {
+    fn size(&mut self, id: Id) -> Result<Amount, Stop> {
         match self.options.setting(id) {
             None => {
                 let default = id
@@ -254,14 +260,14 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
     }
 
-    fn process_size(&mut self) -> Result<Amount, Violation> {
+    fn process_size(&mut self) -> Result<Amount, Stop> {
         if let Some(limit) = self.options.limit_as_process_size {
             return Ok(Amount::known(limit, Rule::ContainerLimit));
         }
         self.total(Id::ProcessSize)
     }
 
-    fn flink_size(&mut self) -> Result<Amount, Violation> {
+    fn flink_size(&mut self) -> Result<Amount, Stop> {
         match self.legacy_heap {
             Some(amount) => Ok(amount),
             None => self.total(Id::FlinkSize),
@@ -269,7 +275,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     /// A total that does not parse could be anything.
-    fn total(&mut self, id: Id) -> Result<Amount, Violation> {
+    fn total(&mut self, id: Id) -> Result<Amount, Stop> {
         let amount = self.size(id)?;
         Ok(if amount.known {
             amount
@@ -278,7 +284,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    fn integer(&mut self, id: Id) -> Result<Option<i32>, Violation> {
+    fn integer(&mut self, id: Id) -> Result<Option<i32>, Stop> {
         let Some(setting) = self.options.setting(id) else {
             return Ok(None);
         };
@@ -292,7 +298,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
     }
 
-    fn range(&mut self, minimum: Amount, maximum: Amount, option: Id) -> Result<Range, Violation> {
+    fn range(&mut self, minimum: Amount, maximum: Amount, option: Id) -> Result<Range, Stop> {
         let mut known = minimum.known && maximum.known;
         let fraction = match self.options.setting(option) {
             None => option.default_fraction(),
@@ -333,19 +339,19 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    fn network_range(&mut self) -> Result<Range, Violation> {
+    fn network_range(&mut self) -> Result<Range, Stop> {
         let minimum = self.size(Id::NetworkMin)?;
         let maximum = self.size(Id::NetworkMax)?;
         self.range(minimum, maximum, Id::NetworkFraction)
     }
 
-    fn overhead_range(&mut self) -> Result<Range, Violation> {
+    fn overhead_range(&mut self) -> Result<Range, Stop> {
         let minimum = self.size(Id::JvmOverheadMin)?;
         let maximum = self.size(Id::JvmOverheadMax)?;
         self.range(minimum, maximum, Id::JvmOverheadFraction)
     }
 
-    fn capped(&mut self, base: Amount, range: Range, inverse: bool) -> Result<Amount, Violation> {
+    fn capped(&mut self, base: Amount, range: Range, inverse: bool) -> Result<Amount, Stop> {
         if !range.known || !base.known {
             return Ok(Amount::unknown(Bytes::ZERO));
         }
@@ -404,7 +410,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     /// The sum; unknown parts count with their lower bound. `None` after an overflow that was reported.
-    fn sum(&mut self, parts: &[Amount], of: Quantity) -> Result<Option<Amount>, Violation> {
+    fn sum(&mut self, parts: &[Amount], of: Quantity) -> Result<Option<Amount>, Stop> {
         let mut sum = Bytes::ZERO;
         let mut known = true;
         for part in parts {
@@ -426,7 +432,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
 
     // === Legacy options ===
 
-    fn map_legacy_heap(&mut self) -> Result<Option<Amount>, Violation> {
+    fn map_legacy_heap(&mut self) -> Result<Option<Amount>, Stop> {
         let unknown = Some(Amount::unknown(Bytes::MAX));
         let Some(legacy) = self.options.legacy_heap() else {
             return Ok(None);
@@ -470,21 +476,21 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     /// `taskmanager.memory.segment-size`, checked; `None` after a violation.
-    fn segment_size(&mut self) -> Result<Option<Bytes>, Violation> {
+    fn segment_size(&mut self) -> Result<Option<Bytes>, Stop> {
         let size = self.size(Id::SegmentSize)?;
         if !size.known {
             return Ok(None);
         }
-        match check_segment_size(size.bytes) {
-            Ok(()) => Ok(Some(size.bytes)),
-            Err(kind) => {
+        match segment_size_violation(size.bytes) {
+            None => Ok(Some(size.bytes)),
+            Some(kind) => {
                 self.violated(kind)?;
                 Ok(None)
             }
         }
     }
 
-    fn network_from_buffers(&mut self) -> Result<Amount, Violation> {
+    fn network_from_buffers(&mut self) -> Result<Amount, Stop> {
         let buffers = self.integer(Id::NumberOfBuffers)?;
         let segment_size = self.segment_size()?;
         let (Some(buffers), Some(segment_size)) = (buffers, segment_size) else {
@@ -512,7 +518,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     // === Total Flink memory ===
 
     /// Task heap and managed memory are both configured.
-    fn explicit_flink_memory(&mut self, flink_size_set: bool) -> Result<FlinkMemory, Violation> {
+    fn explicit_flink_memory(&mut self, flink_size_set: bool) -> Result<FlinkMemory, Stop> {
         let task_heap = self.size(Id::TaskHeapSize)?;
         let managed = self.size(Id::ManagedSize)?;
         let framework_heap = self.size(Id::FrameworkHeapSize)?;
@@ -557,7 +563,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     /// Total Flink memory is given; task heap or network memory is what is left of it.
-    fn inner_flink_memory(&mut self, total: Amount) -> Result<FlinkMemory, Violation> {
+    fn inner_flink_memory(&mut self, total: Amount) -> Result<FlinkMemory, Stop> {
         let framework_heap = self.size(Id::FrameworkHeapSize)?;
         let framework_off_heap = self.size(Id::FrameworkOffHeapSize)?;
         let task_off_heap = self.size(Id::TaskOffHeapSize)?;
@@ -622,7 +628,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    fn managed(&mut self, total: Amount) -> Result<Amount, Violation> {
+    fn managed(&mut self, total: Amount) -> Result<Amount, Stop> {
         if self.options.is_set(Id::ManagedSize) {
             return self.size(Id::ManagedSize);
         }
@@ -638,7 +644,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         total: Amount,
         sum: Option<Amount>,
         parts: &[Amount; 5],
-    ) -> Result<Amount, Violation> {
+    ) -> Result<Amount, Stop> {
         let shown = Parts {
             framework_heap: parts[0].if_known(),
             framework_off_heap: parts[1].if_known(),
@@ -690,10 +696,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
 
     // === Metaspace, overhead and total process memory ===
 
-    fn jvm_from_flink(
-        &mut self,
-        total_flink: Amount,
-    ) -> Result<(Amount, Amount, Amount), Violation> {
+    fn jvm_from_flink(&mut self, total_flink: Amount) -> Result<(Amount, Amount, Amount), Stop> {
         let metaspace = self.size(Id::JvmMetaspaceSize)?;
         let base = self
             .sum(&[total_flink, metaspace], Quantity::TotalProcess)?
@@ -739,7 +742,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         Ok((metaspace, overhead, process))
     }
 
-    fn jvm_from_process(&mut self, process: Amount) -> Result<(Amount, Amount, Amount), Violation> {
+    fn jvm_from_process(&mut self, process: Amount) -> Result<(Amount, Amount, Amount), Stop> {
         let metaspace = self.size(Id::JvmMetaspaceSize)?;
         let range = self.overhead_range()?;
         let overhead = self.capped(process, range, false)?;
@@ -765,7 +768,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
 
     // === CPU, slots, external resources ===
 
-    fn cpu_and_slots(&mut self) -> Result<(f64, i32), Violation> {
+    fn cpu_and_slots(&mut self) -> Result<(f64, i32), Stop> {
         let version = self.options.version();
         let mut slots = None;
         let cores = match self.options.setting(Id::CpuCores) {
@@ -809,7 +812,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         Ok((cores, slots))
     }
 
-    fn external_resources(&mut self) -> Result<Vec<(String, i64)>, Violation> {
+    fn external_resources(&mut self) -> Result<Vec<(String, i64)>, Stop> {
         let mut resources = Vec::new();
         let Some(list) = self.options.setting(Id::ExternalResources) else {
             return Ok(resources);
@@ -841,16 +844,16 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 }
 
-/// What Flink's `ConfigurationParserUtils.getPageSize` requires of a segment.
-pub(super) fn check_segment_size(bytes: Bytes) -> Result<(), Kind> {
+/// How a segment size breaks what Flink's `ConfigurationParserUtils.getPageSize` requires.
+pub(super) fn segment_size_violation(bytes: Bytes) -> Option<Kind> {
     if bytes.get() >= 1 << 31 {
-        Err(Kind::SegmentTooLarge { bytes })
+        Some(Kind::SegmentTooLarge { bytes })
     } else if bytes.get() < 4096 {
-        Err(Kind::SegmentTooSmall { bytes })
+        Some(Kind::SegmentTooSmall { bytes })
     } else if !bytes.get().is_power_of_two() {
-        Err(Kind::SegmentNoPowerOfTwo { bytes })
+        Some(Kind::SegmentNoPowerOfTwo { bytes })
     } else {
-        Ok(())
+        None
     }
 }
 
