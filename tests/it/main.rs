@@ -1,5 +1,3 @@
-//! The tests that see the crate from outside, in one binary: one module per subject.
+//! The one integration binary: a module per subject, one link instead of many.
 
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails, as it should")]
-
-mod chart;
+mod budget_vectors;

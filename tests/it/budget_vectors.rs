@@ -1,0 +1,53 @@
+//! The recorded answers of real Flink, each line of them.
+
+#[path = "../../examples/vectors/check.rs"]
+mod check;
+
+use check::Outcome;
+
+#[test]
+fn every_recorded_answer_of_a_standalone_taskmanager_agrees() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/flink/vectors-public.jsonl"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let (mut passed, mut skipped) = (0, 0);
+    for line in text.lines() {
+        match check::line(line).unwrap() {
+            Outcome::Passed => passed += 1,
+            Outcome::Skipped(reason) => {
+                assert!(
+                    !reason.contains("role taskmanager, mode standalone"),
+                    "{reason}"
+                );
+                skipped += 1;
+            }
+            Outcome::Failed { id, differences } => panic!("{id}:\n{}", differences.join("\n")),
+        }
+    }
+    assert_eq!((passed, skipped), (288, 313));
+}
+
+#[test]
+fn a_changed_answer_is_a_mismatch() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/flink/vectors-public.jsonl"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let first = text.lines().next().unwrap();
+    for (from, to) in [
+        ("\"network\": 1073741823", "\"network\": 1073741824"),
+        ("-Xmx22063087615", "-Xmx22063087616"),
+        ("-D external-resources=none -D", "-D"),
+        ("\"cpuCores\": 4.0", "\"cpuCores\": 4.5"),
+    ] {
+        let changed = first.replacen(from, to, 1);
+        assert_ne!(changed, first);
+        assert!(
+            matches!(check::line(&changed).unwrap(), Outcome::Failed { .. }),
+            "{from}"
+        );
+    }
+}
