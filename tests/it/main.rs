@@ -1,3 +1,6 @@
-//! The one integration binary: a module per subject, one link instead of many.
+//! The tests that see the crate from outside, in one binary: one module per subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails, as it should")]
 
 mod budget_vectors;
+mod chart;
