@@ -8,3 +8,4 @@
 pub mod api;
 pub mod budget;
 pub mod bytes;
+pub mod quantity;

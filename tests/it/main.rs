@@ -1,6 +1,10 @@
 //! The tests that see the crate from outside, in one binary: one module per subject.
 
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails, as it should")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails, as it should"
+)]
 
 mod budget_vectors;
+#[cfg(feature = "api")]
 mod chart;
