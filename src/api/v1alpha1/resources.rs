@@ -26,12 +26,12 @@ pub struct Resources {
 pub struct Requests {
     /// Processors, as a Kubernetes quantity (`2`, `500m`). Default: the limit, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).sign() >= 0").message("not a Kubernetes quantity of processors; write for example 2 or 500m"))]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && sign(quantity(string(self))) >= 0").message("not a Kubernetes quantity of processors; write for example 2 or 500m"))]
     pub cpu: Option<Quantity>,
 
     /// Memory, as a Kubernetes quantity (`6Gi`). Default: the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).sign() >= 0").message("not a Kubernetes quantity of memory; write for example 6Gi"))]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && sign(quantity(string(self))) >= 0").message("not a Kubernetes quantity of memory; write for example 6Gi"))]
     pub memory: Option<Quantity>,
 }
 
@@ -41,13 +41,13 @@ pub struct Requests {
 pub struct Limits {
     /// Processors, as a Kubernetes quantity (`4`, `1500m`). Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).sign() > 0").message("not a positive Kubernetes quantity of processors; write for example 2 or 500m"))]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && sign(quantity(string(self))) > 0").message("not a positive Kubernetes quantity of processors; write for example 2 or 500m"))]
     pub cpu: Option<Quantity>,
 
     /// Memory, as a Kubernetes quantity (`8Gi`). Required: every Flink memory component is derived
     /// from it, unless a total is set in `spec.memory` or `spec.flinkConfiguration`. Mind the unit:
     /// `8Gi` is 8 × 2^30 bytes, `8G` is 8 × 10^9, `8m` is eight thousandths of a byte.
-    #[x_kube(validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).sign() > 0").message("not a positive Kubernetes quantity of memory; write for example 8Gi"))]
+    #[x_kube(validation = Rule::new("isQuantity(string(self)) && sign(quantity(string(self))) > 0").message("not a positive Kubernetes quantity of memory; write for example 8Gi"))]
     pub memory: Quantity,
 }
 
