@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// The Maven plug-in that prints a class path, pinned.
-const CLASS_PATH_GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath";
+const CLASS_PATH_GOAL: &str =
+    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath";
 
 /// What marks the two result lines of Flink's `BashJavaUtils`.
 const RESULT_PREFIX: &str = "BASH_JAVA_UTILS_EXEC_RESULT:";
@@ -46,18 +47,22 @@ impl Part {
 /// The first program that this module needs and the host lacks, with the way to get it.
 #[must_use]
 pub fn missing() -> Option<String> {
-    [("java", "-version", "a JDK 17"), ("javac", "-version", "a JDK 17"), ("mvn", "-version", "Maven")]
-        .into_iter()
-        .find(|(program, argument, _)| {
-            !Command::new(program)
-                .arg(argument)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        })
-        .map(|(program, _, package)| format!("{program} is not on the path; install {package}"))
+    [
+        ("java", "-version", "a JDK 17"),
+        ("javac", "-version", "a JDK 17"),
+        ("mvn", "-version", "Maven"),
+    ]
+    .into_iter()
+    .find(|(program, argument, _)| {
+        !Command::new(program)
+            .arg(argument)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+    .map(|(program, _, package)| format!("{program} is not on the path; install {package}"))
 }
 
 /// The class path of one Flink version, fetched at the first call and remembered in the cache.
@@ -66,7 +71,8 @@ pub fn missing() -> Option<String> {
 /// When Maven fails; its own words are in the message.
 pub fn class_path(part: Part, version: &str) -> Result<String> {
     let directory = cache_directory()?.join("flink");
-    fs::create_dir_all(&directory).with_context(|| format!("failed to create {}", directory.display()))?;
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("failed to create {}", directory.display()))?;
     let file = directory.join(format!("{}-{version}.classpath", part.name()));
     if let Ok(text) = fs::read_to_string(&file)
         && text.split(':').all(|jar| Path::new(jar).is_file())
@@ -74,7 +80,10 @@ pub fn class_path(part: Part, version: &str) -> Result<String> {
         return Ok(text);
     }
     eprintln!("fetching Flink {version} ({} classes)", part.name());
-    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("flink").join(part.name()).join("pom.xml");
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("flink")
+        .join(part.name())
+        .join("pom.xml");
     let mut command = Command::new("mvn");
     command
         .args(["-q", "-B", CLASS_PATH_GOAL])
@@ -119,7 +128,10 @@ impl ProcessParameters {
     /// The dynamic options as the arguments that the start scripts pass on.
     #[must_use]
     pub fn dynamic_arguments(&self) -> Vec<String> {
-        self.dynamic_configurations.split_ascii_whitespace().map(|item| item.replace('"', "")).collect()
+        self.dynamic_configurations
+            .split_ascii_whitespace()
+            .map(|item| item.replace('"', ""))
+            .collect()
     }
 }
 
@@ -133,21 +145,34 @@ pub fn task_manager_parameters(
     arguments: &[String],
 ) -> Result<ProcessParameters> {
     let output = Command::new("java")
-        .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path(Part::Memory, version)?])
-        .args(["org.apache.flink.runtime.util.bash.BashJavaUtils", "GET_TM_RESOURCE_PARAMS", "--configDir"])
+        .args([
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            &class_path(Part::Memory, version)?,
+        ])
+        .args([
+            "org.apache.flink.runtime.util.bash.BashJavaUtils",
+            "GET_TM_RESOURCE_PARAMS",
+            "--configDir",
+        ])
         .arg(configuration_directory)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .context("failed to run java")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut results = text.lines().filter_map(|line| line.strip_prefix(RESULT_PREFIX));
+    let mut results = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(RESULT_PREFIX));
     match (results.next(), results.next()) {
         (Some(jvm_parameters), Some(dynamic_configurations)) => Ok(ProcessParameters {
             jvm_parameters: jvm_parameters.to_owned(),
             dynamic_configurations: dynamic_configurations.to_owned(),
         }),
-        _ => bail!("Flink {version} refused the configuration: {text}{}", String::from_utf8_lossy(&output.stderr)),
+        _ => bail!(
+            "Flink {version} refused the configuration: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
     }
 }
 
@@ -182,22 +207,40 @@ impl JobManager {
         )?;
         let mut command = Command::new("java");
         command
-            .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", &class_path(Part::Process, version)?])
+            .args([
+                "-Xmx256m",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                &class_path(Part::Process, version)?,
+            ])
             .arg("org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint")
             .arg("--configDir")
             .arg(&configuration);
-        let process = Process::start("flink-jobmanager", &command, &directory.join("jobmanager.log"))?;
-        let job_manager =
-            Self { version: version.to_owned(), directory: directory.to_owned(), rest_port, rpc_port, process };
-        wait_for("the JobManager answers", Duration::from_secs(60), || async {
-            if let Err(error) = job_manager.process.check() {
-                return Ok(Seen::Never(error));
-            }
-            Ok(match job_manager.task_managers() {
-                Ok(_) => Seen::Done(()),
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-            })
-        })
+        let process = Process::start(
+            "flink-jobmanager",
+            &command,
+            &directory.join("jobmanager.log"),
+        )?;
+        let job_manager = Self {
+            version: version.to_owned(),
+            directory: directory.to_owned(),
+            rest_port,
+            rpc_port,
+            process,
+        };
+        wait_for(
+            "the JobManager answers",
+            Duration::from_secs(60),
+            || async {
+                if let Err(error) = job_manager.process.check() {
+                    return Ok(Seen::Never(error));
+                }
+                Ok(match job_manager.task_managers() {
+                    Ok(_) => Seen::Done(()),
+                    Err(error) => Seen::NotYet(format!("{error:#}")),
+                })
+            },
+        )
         .await?;
         Ok(job_manager)
     }
@@ -221,13 +264,21 @@ impl JobManager {
         let mut command = Command::new("java");
         command
             .args(parameters.jvm_parameters.split_ascii_whitespace())
-            .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path(Part::Process, &self.version)?])
+            .args([
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                &class_path(Part::Process, &self.version)?,
+            ])
             .arg("org.apache.flink.runtime.taskexecutor.TaskManagerRunner")
             .arg("--configDir")
             .arg(configuration_directory)
             .args(parameters.dynamic_arguments())
             .args(arguments);
-        Process::start("flink-taskmanager", &command, &self.directory.join("taskmanager.log"))
+        Process::start(
+            "flink-taskmanager",
+            &command,
+            &self.directory.join("taskmanager.log"),
+        )
     }
 
     /// The registered TaskManagers, as `GET /taskmanagers` describes them.
@@ -236,22 +287,33 @@ impl JobManager {
     /// When the REST interface does not answer.
     pub fn task_managers(&self) -> Result<Vec<Value>> {
         let body = http_get(self.rest_port, "/taskmanagers")?;
-        let answer: Value = serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))?;
-        Ok(answer["taskmanagers"].as_array().cloned().unwrap_or_default())
+        let answer: Value =
+            serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))?;
+        Ok(answer["taskmanagers"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
     }
 }
 
 /// A plain HTTP/1.0 request, because one local request does not earn an HTTP client.
 fn http_get(port: u16, path: &str) -> Result<String> {
     use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(2))
-        .with_context(|| format!("port {port} does not answer"))?;
+    let mut stream = std::net::TcpStream::connect_timeout(
+        &([127, 0, 0, 1], port).into(),
+        Duration::from_secs(2),
+    )
+    .with_context(|| format!("port {port} does not answer"))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let (head, body) = text.split_once("\r\n\r\n").context("not an HTTP answer")?;
-    ensure!(head.contains(" 200 "), "{path}: {}", head.lines().next().unwrap_or_default());
+    ensure!(
+        head.contains(" 200 "),
+        "{path}: {}",
+        head.lines().next().unwrap_or_default()
+    );
     Ok(body.to_owned())
 }
 

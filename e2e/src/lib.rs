@@ -11,6 +11,7 @@
 //! | [`kwok`] | nodes on paper, and how containers end on them |
 //! | [`audit`] | who asked the API server for what, and what came of it |
 //! | [`controller`] | builds and runs a controller as a child process |
+//! | [`flink`] | real Flink: asked for its answer, and started |
 //! | [`programs`] | kubectl, helm and kubeconform against a cluster |
 //! | [`wait`] | waits with a deadline and says what it saw instead |
 //! | [`process`] | processes that end with us; their memory and processor time |
@@ -58,6 +59,7 @@
 pub mod audit;
 pub mod cluster;
 pub mod controller;
+pub mod flink;
 pub mod kwok;
 pub mod process;
 pub mod programs;

@@ -5,11 +5,11 @@
 //! interrupted `up` leaves nothing behind.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io::IsTerminal,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use e2e::{
-    Cluster, Options,
+    Cluster, Controller, ControllerOptions, Options,
     cluster::{
         end,
         state::{Phase, RunDirectory, State},
@@ -62,6 +62,10 @@ enum Action {
         /// How many nodes to make; each takes thousands of pods, which run on paper. With 0, pods stay pending
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=1000))]
         nodes: u16,
+
+        /// A headroom-controller to run with the cluster, with all rights, until `down`
+        #[arg(long, value_name = "PROGRAM")]
+        controller: Option<PathBuf>,
     },
     /// End a cluster and remove everything that belongs to it
     Down {
@@ -102,6 +106,8 @@ enum Action {
         which: Which,
         #[arg(long)]
         nodes: u16,
+        #[arg(long)]
+        controller: Option<PathBuf>,
         /// The process id of `up`
         #[arg(long)]
         parent: i32,
@@ -151,7 +157,11 @@ async fn main() -> ExitCode {
 
 async fn run(action: Action) -> Result<ExitCode> {
     match action {
-        Action::Up { which, nodes } => up(&which, nodes).await,
+        Action::Up {
+            which,
+            nodes,
+            controller,
+        } => up(&which, nodes, controller.as_deref()).await,
         Action::Down { which } => down(&which).await,
         Action::Status { which } => status(&which),
         Action::Kubeconfig { which } => {
@@ -165,12 +175,13 @@ async fn run(action: Action) -> Result<ExitCode> {
         Action::Supervise {
             which,
             nodes,
+            controller,
             parent,
-        } => supervise(&which, nodes, parent).await,
+        } => supervise(&which, nodes, controller.as_deref(), parent).await,
     }
 }
 
-async fn up(which: &Which, nodes: u16) -> Result<ExitCode> {
+async fn up(which: &Which, nodes: u16, controller: Option<&Path>) -> Result<ExitCode> {
     let directory = which.directory()?;
     if let Some(state) = directory.state()?
         && state.owner.is_alive()
@@ -217,6 +228,11 @@ async fn up(which: &Which, nodes: u16) -> Result<ExitCode> {
         ])
         .arg("--dir")
         .arg(directory.path())
+        .args(
+            controller
+                .iter()
+                .flat_map(|program| [OsStr::new("--controller"), program.as_os_str()]),
+        )
         .stdin(Stdio::null())
         .stdout(
             output
@@ -383,7 +399,12 @@ fn exec(which: &Which, command: &[OsString]) -> Result<ExitCode> {
     Err(error).with_context(|| format!("failed to run {}", path.display()))
 }
 
-async fn supervise(which: &Which, nodes: u16, parent: i32) -> Result<ExitCode> {
+async fn supervise(
+    which: &Which,
+    nodes: u16,
+    controller: Option<&Path>,
+    parent: i32,
+) -> Result<ExitCode> {
     // A terminal that closes, and Ctrl-C in it, are no business of a cluster that is up.
     setsid().context("failed to leave the terminal's session")?;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
@@ -406,16 +427,23 @@ async fn supervise(which: &Which, nodes: u16, parent: i32) -> Result<ExitCode> {
         }
     };
     set_parent_process_death_signal(None).context("failed to leave the parent")?;
+    let controller = controller
+        .map(|program| start_controller(&cluster, program))
+        .transpose()?;
 
     loop {
         tokio::select! {
             _ = terminate.recv() => {
+                if let Some(controller) = &controller {
+                    controller.stop().await?;
+                }
                 cluster.stop().await?;
                 return Ok(ExitCode::SUCCESS);
             }
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
-        if let Err(error) = cluster.check() {
+        let controller_runs = controller.as_ref().map_or(Ok(()), Controller::check);
+        if let Err(error) = cluster.check().and(controller_runs) {
             // Half a cluster misleads; the rest ends with this process, and the logs stay.
             let error = format!("{error:#}");
             let state = State {
@@ -428,4 +456,16 @@ async fn supervise(which: &Which, nodes: u16, parent: i32) -> Result<ExitCode> {
             bail!(error);
         }
     }
+}
+
+/// Runs the controller beside the cluster and lists it among the cluster's processes.
+fn start_controller(cluster: &Cluster, program: &Path) -> Result<Controller> {
+    let log = cluster.directory().join("headroom-controller.log");
+    let controller = ControllerOptions::new(program, cluster.kubeconfig(), &log)
+        .arguments(["--bind-address", "127.0.0.1:0"])
+        .start()?;
+    let mut state = cluster.state().clone();
+    state.processes.push(controller.record().clone());
+    RunDirectory::at(cluster.directory())?.write(&state)?;
+    Ok(controller)
 }
