@@ -27,6 +27,12 @@ help: ## List the targets
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+.PHONY: demo
+demo: ## A first look: a real control plane, the controller, two pools (ONCE=1 takes all down again)
+	$(call step,building the harness)
+	@$(CARGO) build --package e2e --bins --locked
+	@$(CARGO) run --quiet --package e2e --bin demo --locked -- $(if $(ONCE),--once)
+
 .PHONY: test
 test: prerequisites fmt lint core unit doc deny generated e2e ## Everything that must hold (what CI runs)
 	@printf '\nmake test: everything holds\n'
