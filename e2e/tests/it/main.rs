@@ -1,0 +1,5 @@
+//! Everything that needs a real Kubernetes API server, in one binary so that one control plane
+//! serves it all. How to write a module: see the documentation of the crate `e2e`.
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod resource;
