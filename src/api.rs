@@ -18,6 +18,9 @@ pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 /// Label on every child: who applies it, always [`MANAGED_BY`].
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Label on every child: the Flink version. Never part of a selector, because it changes.
+pub const LABEL_VERSION: &str = "app.kubernetes.io/version";
+
 /// Value of [`LABEL_NAME`].
 pub const NAME: &str = "flink";
 /// Value of [`LABEL_COMPONENT`].

@@ -26,6 +26,8 @@ use self::{
     effective::{LegacyHeap, Options},
     taskmanager::{Amount, Derivation, FirstViolation, Rule},
 };
+#[cfg(feature = "api")]
+pub(crate) use self::decimal::java_double;
 pub use self::{
     infeasible::{
         Change, Code, Conflict, FlinkCause, FlinkError, Infeasible, OptionReference, Severity,

@@ -8,4 +8,8 @@
 pub mod api;
 pub mod budget;
 pub mod bytes;
+#[cfg(feature = "api")]
+pub mod desired;
 pub mod quantity;
+#[cfg(feature = "api")]
+pub mod status;

@@ -106,7 +106,7 @@ const POWERS_OF_TEN: [u128; 39] = {
 };
 
 /// Java's `Double.toString`.
-pub(super) fn java_double(value: f64) -> String {
+pub(crate) fn java_double(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

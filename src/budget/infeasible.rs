@@ -56,6 +56,26 @@ pub enum Code {
     IneffectiveOption,
     /// Much of the container's memory is left unplanned.
     UnusedMemory,
+    /// A quantity can't be read, or has a sign it may not have.
+    QuantityInvalid,
+    /// A request is above its limit.
+    RequestAboveLimit,
+    /// A field of the resource breaks its static rules: a length, a range, a closed set of values.
+    FieldInvalid,
+    /// An option has a value that Flink's configuration file can't hold, or holds twice.
+    ConfigurationInvalid,
+    /// The configuration file does not fit into a ConfigMap.
+    ConfigurationTooLarge,
+    /// A JVM argument that sets a size of the budget, or that Flink's scripts would take apart.
+    JvmArgumentInvalid,
+    /// A field of the pod template that Kubernetes does not know, or with a value of another type.
+    PodTemplateInvalid,
+    /// A field of the pod template that would break the TaskManager's container.
+    PodTemplateBreaksContainer,
+    /// A field of the pod template that the operator was not started to allow.
+    PodTemplateForbidden,
+    /// An option was replaced by the nearest value that solves, as the resource asks for.
+    UsingLargestFeasible,
 }
 
 impl Code {
@@ -85,6 +105,16 @@ impl Code {
             Code::DeprecatedOption => "DeprecatedOption",
             Code::IneffectiveOption => "IneffectiveOption",
             Code::UnusedMemory => "UnusedMemory",
+            Code::QuantityInvalid => "QuantityInvalid",
+            Code::RequestAboveLimit => "RequestAboveLimit",
+            Code::FieldInvalid => "FieldInvalid",
+            Code::ConfigurationInvalid => "ConfigurationInvalid",
+            Code::ConfigurationTooLarge => "ConfigurationTooLarge",
+            Code::JvmArgumentInvalid => "JvmArgumentInvalid",
+            Code::PodTemplateInvalid => "PodTemplateInvalid",
+            Code::PodTemplateBreaksContainer => "PodTemplateBreaksContainer",
+            Code::PodTemplateForbidden => "PodTemplateForbidden",
+            Code::UsingLargestFeasible => "UsingLargestFeasible",
         }
     }
 }

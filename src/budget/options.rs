@@ -233,6 +233,13 @@ pub(super) fn lookup(key: &str) -> Option<(Id, bool)> {
     Some((id, false))
 }
 
+/// Whether a solved budget replaces the option: the configuration of a started TaskManager carries the solved sizes
+/// instead of what they were derived from. The segment size and the external resources stay as they were written.
+#[cfg(feature = "api")]
+pub(crate) fn is_replaced_by_budget(key: &str) -> bool {
+    lookup(key).is_some_and(|(id, _)| !matches!(id, Id::SegmentSize | Id::ExternalResources))
+}
+
 /// Whether a key that is none of [`Id`]'s lies where only memory options lie.
 pub(super) fn looks_like_memory_option(key: &str) -> bool {
     let folded = |prefix: &str| {

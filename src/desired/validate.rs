@@ -1,0 +1,441 @@
+//! Whether a pool can run: every check there is, all of its answers at once.
+//!
+//! A check never stops the others. The solver is asked as soon as its inputs can be read, whatever else is wrong,
+//! so that one edit can mend everything.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use crate::{
+    api::{
+        TASK_MANAGER_CONTAINER,
+        v1alpha1::{OnConflict, TaskManagerPool},
+    },
+    budget::{
+        self, Budget, Change, Code, Conflict, FlinkVersion, Request, Severity, Suggestion,
+        dynamic_configurations, options,
+    },
+    bytes::Bytes,
+};
+
+use super::{
+    Invalid, Settings, ValidatedPool, addresses, configuration_file,
+    conflict::{At, setting},
+    container_resources,
+    deployment::{Outline, generated},
+    flink_configuration,
+    hash::short_hash,
+    jvm, merge, pod_template, privileges, request, static_rules,
+};
+
+/// What the pool asks of the solver; `None` if its version or its memory limit cannot be read.
+#[must_use]
+pub fn request_of(pool: &TaskManagerPool) -> Option<Request> {
+    let version = pool.spec.flink_version.parse().ok()?;
+    let mut ignored = Vec::new();
+    let limit =
+        container_resources::read(&pool.spec.task_manager.resources, &mut ignored).memory_limit?;
+    let free = flink_configuration::flatten(&pool.spec.flink_configuration, version, &mut ignored);
+    Some(request::request(&pool.spec, version, &free, limit))
+}
+
+/// Checks a pool and solves its budget.
+///
+/// # Guarantees
+/// A function of its arguments. Never panics, whatever the pool holds. The Kubernetes objects that are built from
+/// the result have the sizes of the budget and nothing that `settings` does not allow.
+///
+/// # Errors
+/// Everything that is wrong with the pool, errors first; see [`Invalid`].
+pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<ValidatedPool, Invalid> {
+    let spec = &pool.spec;
+    let name = pool.name_any();
+    let mut conflicts = static_rules::violations(pool);
+
+    let version = spec.flink_version.parse::<FlinkVersion>();
+    if let Err(error) = &version {
+        conflicts.push(unsupported(&spec.flink_version, error));
+    }
+    // The checks besides the solver need to know only which file there is; the newest version is a fair guess.
+    let file_version = version.clone().unwrap_or(FlinkVersion::V2_3);
+
+    let container_resources =
+        container_resources::read(&spec.task_manager.resources, &mut conflicts);
+    let free =
+        flink_configuration::flatten(&spec.flink_configuration, file_version, &mut conflicts);
+    let template = pod_template::read(spec.pod_template.as_ref(), &mut conflicts);
+    conflicts.extend(privileges::refused(&template, settings));
+
+    // Everything that is no size: the free options, the addresses, the JVM's arguments.
+    let mut file_options: BTreeMap<String, String> = free
+        .iter()
+        .filter(|(key, _)| !options::is_replaced_by_budget(key))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let ports = addresses::decide(&spec.cluster_ref, &free, &mut file_options, &mut conflicts);
+    let environment = java_environment(&template);
+    let java_options = jvm::java_options(spec, &free, file_version, &environment, &mut conflicts);
+    if !java_options.is_empty() {
+        file_options.insert(jvm::JAVA_OPTIONS.to_owned(), java_options);
+    }
+
+    let outline = Outline {
+        name: &name,
+        version: file_version,
+        image: &spec.image,
+        resources: &container_resources,
+        file_name: configuration_file::Format::of(file_version).file_name(),
+        ports,
+        job_manager_address: &spec.cluster_ref.name,
+        options: &[],
+        number_of_task_slots: 1,
+    };
+    conflicts.extend(merge::breaks(&generated(&outline), &template));
+
+    let solution = version.ok().and_then(|version| {
+        let limit = container_resources.memory_limit?;
+        Some(solve(
+            pool,
+            &request::request(spec, version, &free, limit),
+            &mut conflicts,
+        ))
+    });
+    let minimum_limit = solution
+        .as_ref()
+        .and_then(|solution| solution.minimum_limit);
+    let budget = solution.and_then(|solution| solution.budget);
+
+    let options = budget
+        .as_ref()
+        .map(|(budget, _)| fixed_options(budget))
+        .unwrap_or_default();
+    add_sizes(&mut file_options, &options);
+    let configuration_file =
+        configuration_file::render(&file_options, file_version, &mut conflicts);
+
+    // Errors first; within a severity in the order in which they were found.
+    conflicts.sort_by_key(|conflict| conflict.severity);
+    let failed = conflicts
+        .iter()
+        .any(|conflict| conflict.severity == Severity::Error);
+    let Some((budget, adjustments)) = budget.filter(|_| !failed) else {
+        return Err(Invalid {
+            conflicts,
+            minimum_limit,
+        });
+    };
+    Ok(ValidatedPool {
+        namespace: pool.namespace(),
+        uid: pool.uid(),
+        generation: pool.metadata.generation,
+        replicas: if spec.suspend { 0 } else { spec.replicas },
+        suspended: spec.suspend,
+        image: spec.image.clone(),
+        flink_version: budget.flink_version,
+        job_manager_address: spec.cluster_ref.name.clone(),
+        budget_hash: short_hash(&budget_text(&budget)),
+        configuration_hash: short_hash(&configuration_file.text),
+        name,
+        container_resources,
+        budget,
+        minimum_limit,
+        adjustments,
+        warnings: conflicts,
+        options,
+        configuration_file,
+        ports,
+        pod_template: template,
+    })
+}
+
+fn unsupported(text: &str, error: &budget::UnsupportedFlinkVersion) -> Conflict {
+    let conflict = At::field("spec.flinkVersion", text).error(
+        Code::UnsupportedFlinkVersion,
+        "1.10 to 2.3",
+        format!("spec.flinkVersion: {error}"),
+    );
+    // Most mistakes name a release that is newer than this operator.
+    let newest = FlinkVersion::ALL
+        .last()
+        .filter(|_| text.starts_with(['2', '3']));
+    newest.map_or(conflict.clone(), |newest| {
+        setting(conflict, newest.as_str())
+    })
+}
+
+struct Solution {
+    /// The budget, and what had to be changed to get it.
+    budget: Option<(Budget, Vec<Suggestion>)>,
+    minimum_limit: Option<Bytes>,
+}
+
+fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict>) -> Solution {
+    let minimum_limit = budget::minimum_container_limit(request);
+    let infeasible = match budget::solve(request) {
+        Ok(budget) => {
+            conflicts.extend(budget.warnings.iter().cloned());
+            return Solution {
+                budget: Some((budget, Vec::new())),
+                minimum_limit,
+            };
+        }
+        Err(infeasible) => infeasible,
+    };
+    let nearest = match pool.spec.on_conflict {
+        OnConflict::Reject => None,
+        OnConflict::UseLargestFeasible => budget::nearest_feasible(request),
+    };
+    let Some((budget, adjustments)) = nearest else {
+        conflicts.extend(infeasible.conflicts);
+        return Solution {
+            budget: None,
+            minimum_limit,
+        };
+    };
+    // What would have been an error is a warning now: the pool runs, but not as it is written.
+    conflicts.extend(infeasible.conflicts.into_iter().map(|conflict| Conflict {
+        severity: Severity::Warning,
+        ..conflict
+    }));
+    conflicts.extend(adjustments.iter().map(adjusted));
+    Solution {
+        budget: Some((budget, adjustments)),
+        minimum_limit,
+    }
+}
+
+/// Says what `UseLargestFeasible` runs with in place of an option.
+fn adjusted(suggestion: &Suggestion) -> Conflict {
+    let current = suggestion.current.as_deref().unwrap_or("not set");
+    let (bound, instead) = match &suggestion.change {
+        Change::Set(value) => (
+            value.clone(),
+            format!("as if {} were {value}", suggestion.path),
+        ),
+        Change::Remove => ("not set".to_owned(), format!("without {}", suggestion.path)),
+    };
+    let message = format!(
+        "spec.onConflict is UseLargestFeasible: the TaskManagers run {instead} (it is {current}); make the change to \
+         the spec to be rid of this warning"
+    );
+    let at = At::field(suggestion.path.clone(), current);
+    let mut conflict = at.warning(Code::UsingLargestFeasible, bound, message);
+    conflict.suggestions.push(suggestion.clone());
+    conflict
+}
+
+/// The values of the TaskManager's variables that become part of the JVM's command line.
+fn java_environment(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> Vec<&str> {
+    let containers = template.spec.iter().flat_map(|spec| &spec.containers);
+    containers
+        .filter(|container| container.name == TASK_MANAGER_CONTAINER)
+        .flat_map(|container| container.env.iter().flatten())
+        .filter(|variable| merge::JVM_VARIABLES.contains(&variable.name.as_str()))
+        .filter_map(|variable| variable.value.as_deref())
+        .collect()
+}
+
+/// Every size as an option: Flink's own list for the version, and what older versions leave out of it.
+fn fixed_options(budget: &Budget) -> Vec<(String, String)> {
+    let mut fixed = dynamic_configurations(budget);
+    let size = |bytes: Bytes| format!("{}b", bytes.get());
+    let rest = [
+        (
+            options::JVM_METASPACE_SIZE,
+            size(budget.jvm_metaspace.bytes),
+        ),
+        (options::JVM_OVERHEAD_MIN, size(budget.jvm_overhead.bytes)),
+        (options::JVM_OVERHEAD_MAX, size(budget.jvm_overhead.bytes)),
+        (
+            options::NUMBER_OF_TASK_SLOTS,
+            budget.number_of_task_slots.to_string(),
+        ),
+    ];
+    for (key, value) in rest {
+        if !fixed.iter().any(|(known, _)| known == key) {
+            fixed.push((key.to_owned(), value));
+        }
+    }
+    fixed
+}
+
+/// The sizes stand in the file too: the scripts of 1.10 derive the JVM's flags from the file alone, and whoever
+/// reads the file in a pod sees what runs. External resources stay as the user wrote them.
+fn add_sizes(file_options: &mut BTreeMap<String, String>, fixed: &[(String, String)]) {
+    let sizes = fixed
+        .iter()
+        .filter(|(key, _)| options::is_replaced_by_budget(key));
+    file_options.extend(sizes.cloned());
+}
+
+/// The text behind the budget's digest: sizes and slots, and nothing else.
+fn budget_text(budget: &Budget) -> String {
+    let mut text = String::new();
+    for (name, component) in budget.components() {
+        text.push_str(&format!("{name}={}\n", component.bytes.get()));
+    }
+    text.push_str(&format!(
+        "numberOfTaskSlots={}\n",
+        budget.number_of_task_slots
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::desired::build;
+
+    fn pool(changes: Value) -> TaskManagerPool {
+        fn merge(into: &mut Value, from: Value) {
+            match (into, from) {
+                (Value::Object(into), Value::Object(from)) => {
+                    for (name, value) in from {
+                        merge(into.entry(name).or_insert(Value::Null), value);
+                    }
+                }
+                (into, from) => *into = from,
+            }
+        }
+        let mut pool = json!({
+            "apiVersion": "headroom.dev/v1alpha1",
+            "kind": "TaskManagerPool",
+            "metadata": {"name": "clicks", "namespace": "streaming", "uid": "u-1", "generation": 7},
+            "spec": {
+                "replicas": 3,
+                "flinkVersion": "2.1",
+                "image": "flink:2.1",
+                "clusterRef": {"name": "clicks-jobmanager"},
+                "taskManager": {"numberOfTaskSlots": 2, "resources": {"limits": {"cpu": "2", "memory": "4Gi"}}}
+            }
+        });
+        merge(&mut pool, changes);
+        serde_json::from_value(pool).unwrap()
+    }
+
+    fn valid(changes: Value) -> ValidatedPool {
+        validate(&pool(changes), &Settings::default()).unwrap_or_else(|invalid| panic!("{invalid}"))
+    }
+
+    /// The codes and paths of what is wrong.
+    fn wrong(changes: Value) -> Vec<(&'static str, String)> {
+        let invalid = validate(&pool(changes), &Settings::default()).unwrap_err();
+        let codes = invalid
+            .conflicts
+            .iter()
+            .map(|conflict| (conflict.code.as_str(), conflict.options[0].path.clone()));
+        codes.collect()
+    }
+
+    #[test]
+    fn a_sound_pool_gets_every_size_as_an_option() {
+        let pool = valid(json!({}));
+        let resources = build(&pool);
+        let spec = resources.deployment.spec.unwrap();
+        assert_eq!(spec.replicas, Some(3));
+        let pod = spec.template.spec.unwrap();
+        let args = pod.containers[0].args.clone().unwrap();
+        assert_eq!(args[0], "taskmanager");
+        assert!(
+            args.contains(&"-Dtaskmanager.numberOfTaskSlots=2".to_owned()),
+            "{args:?}"
+        );
+        assert!(args.contains(&"-Dtaskmanager.host=$(POD_IP)".to_owned()));
+        assert!(
+            args.iter()
+                .any(|argument| argument.starts_with("-Dtaskmanager.memory.task.heap.size="))
+        );
+        let text = &pool.configuration_file.text;
+        assert!(
+            text.contains("jobmanager.rpc.address: \"clicks-jobmanager\"\n"),
+            "{text}"
+        );
+        assert!(!text.contains("taskmanager.host"));
+        assert_eq!(
+            resources.deployment.metadata.owner_references.unwrap()[0].uid,
+            "u-1"
+        );
+    }
+
+    #[test]
+    fn everything_is_reported_at_once_errors_first() {
+        let found = wrong(json!({"spec": {
+            "taskManager": {"resources": {"requests": {"memory": "8Gi"}}},
+            "memory": {"managed": {"size": "6g"}, "network": {"min": "2g", "max": "1g"}},
+            "flinkConfiguration": {"taskmanager.memory.managed.size": "1g", "taskmanager.host": "a", "empty": null},
+            "jvmArguments": {"extra": ["-Xmx1g"]},
+            "podTemplate": {"spec": {"hostNetwork": true, "tolerationz": []}}
+        }}));
+        let codes: Vec<_> = found.iter().map(|(code, _)| *code).collect();
+        for code in [
+            "RequestAboveLimit",
+            "ConfigurationInvalid",
+            "PodTemplateInvalid",
+            "PodTemplateForbidden",
+            "JvmArgumentInvalid",
+            "DuplicateSource",
+            "RangeInverted",
+        ] {
+            assert!(codes.contains(&code), "{code} in {codes:?}");
+        }
+        assert_eq!(codes.last(), Some(&"IneffectiveOption"));
+    }
+
+    #[test]
+    fn the_limits_of_the_schema_hold_for_files_too() {
+        let found = wrong(json!({
+            "metadata": {"name": "a".repeat(53)},
+            "spec": {"replicas": -1, "image": "", "clusterRef": {"rpcPort": 70000}}
+        }));
+        for path in [
+            "metadata.name",
+            "spec.replicas",
+            "spec.image",
+            "spec.clusterRef.rpcPort",
+        ] {
+            assert!(
+                found.contains(&("FieldInvalid", path.to_owned())),
+                "{path} in {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn use_largest_feasible_runs_and_says_what_it_changed() {
+        let pool = valid(json!({"spec": {
+            "onConflict": "UseLargestFeasible", "memory": {"managed": {"size": "6g"}}
+        }}));
+        assert!(!pool.adjustments.is_empty());
+        assert!(pool.budget.total_process.bytes <= pool.budget.container_limit.unwrap());
+        assert!(
+            pool.warnings
+                .iter()
+                .any(|warning| warning.code == Code::UsingLargestFeasible)
+        );
+        assert!(
+            pool.warnings
+                .iter()
+                .all(|warning| warning.severity == Severity::Warning)
+        );
+    }
+
+    #[test]
+    fn the_budget_hash_covers_sizes_and_slots_only() {
+        let base = valid(json!({}));
+        let same = valid(
+            json!({"spec": {"image": "flink:2.1.1", "replicas": 9, "flinkConfiguration": {"a.b": 1}}}),
+        );
+        assert_eq!(base.budget_hash, same.budget_hash);
+        assert_ne!(base.configuration_hash, same.configuration_hash);
+        let other = valid(json!({"spec": {"taskManager": {"numberOfTaskSlots": 4}}}));
+        assert_ne!(base.budget_hash, other.budget_hash);
+    }
+
+    #[test]
+    fn a_suspended_pool_runs_no_pods() {
+        assert_eq!(valid(json!({"spec": {"suspend": true}})).replicas, 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! Conflicts as status shows them: bounded in number and length, each with a key of its own.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    api::v1alpha1::{ConflictSeverity, ConflictStatus, SuggestionStatus},
+    budget::{Change, Conflict, Severity},
+};
+
+/// The bounds of the schema. Lengths are in characters, as the API server counts them.
+const MOST_CONFLICTS: usize = 64;
+const MOST_OPTIONS: usize = 16;
+const MOST_SUGGESTIONS: usize = 8;
+const SHORT_TEXT: usize = 256;
+const MESSAGE: usize = 1024;
+
+/// The list, in the order in which the conflicts were found. Of conflicts with the same code and option the later
+/// ones go by the option's place, and are left out if that is the same too: the list's keys are unique.
+pub(super) fn list(conflicts: &[Conflict]) -> Vec<ConflictStatus> {
+    let mut keys = BTreeSet::new();
+    let mut list = Vec::new();
+    for conflict in conflicts {
+        if list.len() == MOST_CONFLICTS {
+            break;
+        }
+        let first = conflict.options.first();
+        let names = [
+            first.map(|option| option.key.as_str()),
+            first.map(|option| option.path.as_str()),
+        ];
+        let code = cut(conflict.code.as_str(), 64);
+        let free = names
+            .into_iter()
+            .map(|name| cut(name.unwrap_or_default(), SHORT_TEXT))
+            .find(|option| !keys.contains(&(code.clone(), option.clone())));
+        let Some(option) = free else { continue };
+        keys.insert((code.clone(), option.clone()));
+        list.push(ConflictStatus {
+            code,
+            option,
+            severity: match conflict.severity {
+                Severity::Error => ConflictSeverity::Error,
+                Severity::Warning => ConflictSeverity::Warning,
+            },
+            options: conflict
+                .options
+                .iter()
+                .take(MOST_OPTIONS)
+                .map(|option| cut(&option.key, SHORT_TEXT))
+                .collect(),
+            field_path: first.map(|option| cut(&option.path, SHORT_TEXT)),
+            configured: cut(&conflict.configured, SHORT_TEXT),
+            bound: cut(&conflict.bound, SHORT_TEXT),
+            message: cut(&conflict.message, MESSAGE),
+            suggestions: conflict
+                .suggestions
+                .iter()
+                .take(MOST_SUGGESTIONS)
+                .map(|suggestion| SuggestionStatus {
+                    field_path: cut(&suggestion.path, SHORT_TEXT),
+                    value: match &suggestion.change {
+                        Change::Set(value) => Some(cut(value, SHORT_TEXT)),
+                        Change::Remove => None,
+                    },
+                })
+                .collect(),
+        });
+    }
+    list
+}
+
+/// The text, or as much of its beginning as `most` characters hold together with an ellipsis.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    kept.push('…');
+    kept
+}
