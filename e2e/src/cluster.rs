@@ -140,6 +140,12 @@ impl Cluster {
     /// When a tool cannot be built, or a component ends or does not get ready in two minutes; with
     /// the end of its log. Nothing is left running then, but the run directory stays, for its logs.
     pub async fn start(options: Options) -> Result<Self> {
+        Self::start_on(options, Ports::choose).await
+    }
+
+    /// Starts a control plane on ports that `choose` finds, which it is asked for again when another
+    /// process took one in between.
+    async fn start_on(options: Options, choose: impl FnMut() -> Result<Ports>) -> Result<Self> {
         // A first build takes minutes, which must not block the runtime.
         let nodes = options.nodes;
         tokio::task::spawn_blocking(move || -> Result<()> {
@@ -177,7 +183,7 @@ impl Cluster {
             state,
             processes: Vec::new(),
         };
-        match tokio::time::timeout(START_TIMEOUT, starting.run(&options)).await {
+        match tokio::time::timeout(START_TIMEOUT, starting.run(&options, choose)).await {
             Ok(Ok(kubeconfig)) => {
                 let took = started.elapsed();
                 starting.state.phase = Phase::Ready {
@@ -304,7 +310,10 @@ impl Cluster {
     /// # Errors
     /// See above.
     pub fn check(&self) -> Result<()> {
-        self.0.processes.iter().try_for_each(Process::check)?;
+        if !self.0.processes.is_empty() {
+            return self.0.processes.iter().try_for_each(Process::check);
+        }
+        // Another process's children: that they are gone can be seen, their status cannot.
         match self
             .0
             .state
@@ -492,8 +501,12 @@ struct Starting {
 }
 
 impl Starting {
-    async fn run(&mut self, options: &Options) -> Result<PathBuf> {
-        let kubeconfig = self.serve().await?;
+    async fn run(
+        &mut self,
+        options: &Options,
+        choose: impl FnMut() -> Result<Ports>,
+    ) -> Result<PathBuf> {
+        let kubeconfig = self.serve(choose).await?;
 
         let manager =
             self.write_kubeconfig("controller-manager", pki::Client::ControllerManager)?;
@@ -538,9 +551,9 @@ impl Starting {
 
     /// Starts etcd and the API server, with new ports when another process took one, and waits
     /// until the API server is ready.
-    async fn serve(&mut self) -> Result<PathBuf> {
+    async fn serve(&mut self, mut choose: impl FnMut() -> Result<Ports>) -> Result<PathBuf> {
         for attempt in 1.. {
-            let ports = Ports::choose()?;
+            let ports = choose()?;
             self.state.server = Some(ports.server());
             self.state.processes.clear();
             self.processes.clear();
@@ -631,5 +644,64 @@ impl Starting {
             Ok(()) => error,
             Err(second) => error.context(format!("failed to note the failure: {second:#}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn options(name: &str) -> Options {
+        Options {
+            name: String::from(name),
+            nodes: 0,
+            directory: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_was_taken_in_between_costs_another_attempt() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
+        let taken = taken
+            .local_addr()
+            .map(|address| (address.port(), taken))
+            .expect("it has an address");
+        let mut attempts = 0;
+        let cluster = Cluster::start_on(options("taken"), || {
+            attempts += 1;
+            let mut ports = Ports::choose()?;
+            match attempts {
+                1 => ports.api_server = taken.0,
+                2 => ports.etcd_client = taken.0,
+                _ => {}
+            }
+            Ok(ports)
+        })
+        .await
+        .expect("the third attempt has free ports");
+        assert_eq!(attempts, 3);
+        cluster.stop().await.expect("it can be stopped");
+    }
+
+    #[tokio::test]
+    async fn another_cause_ends_the_start_at_once_and_is_told() {
+        let mut attempts = 0;
+        let error = Cluster::start_on(options("wrong"), || {
+            attempts += 1;
+            Ok(Ports {
+                api_server: 0,
+                ..Ports::choose()?
+            })
+        })
+        .await
+        .expect_err("the API server takes no port 0");
+        let error = format!("{error:#}");
+        assert_eq!(attempts, 1, "{error}");
+        assert!(
+            error.contains("kube-apiserver ended") && error.contains("--secure-port"),
+            "{error}"
+        );
     }
 }

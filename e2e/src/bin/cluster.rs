@@ -7,7 +7,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::IsTerminal,
+    io::{BufRead, BufReader, IsTerminal, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -181,6 +181,9 @@ async fn run(action: Action) -> Result<ExitCode> {
     }
 }
 
+/// What the supervisor tells `up` when the cluster is ready and stays without it.
+const READY: &str = "ready\n";
+
 async fn up(which: &Which, nodes: u16, controller: Option<&Path>) -> Result<ExitCode> {
     let directory = which.directory()?;
     if let Some(state) = directory.state()?
@@ -234,36 +237,42 @@ async fn up(which: &Which, nodes: u16, controller: Option<&Path>) -> Result<Exit
                 .flat_map(|program| [OsStr::new("--controller"), program.as_os_str()]),
         )
         .stdin(Stdio::null())
-        .stdout(
-            output
-                .try_clone()
-                .context("failed to share the log between two streams")?,
-        )
+        .stdout(Stdio::piped())
         .stderr(output);
     if std::io::stderr().is_terminal() {
         eprint!("starting cluster {} …", which.name);
     }
     let mut supervisor = command.spawn().context("failed to start the supervisor")?;
-    let cluster = loop {
-        let ended = supervisor
-            .try_wait()
-            .context("failed to ask for the supervisor's status")?;
-        let state = directory.state()?;
-        let own = state.filter(|state| state.owner.pid.unsigned_abs() == supervisor.id());
-        match own.map(|state| state.phase) {
-            Some(Phase::Ready { .. }) => break Cluster::attach(directory)?,
+    // One line when the cluster is ready and no longer ends with this process, or the end of the
+    // stream. The state in cluster.json says ready a moment too early for that.
+    let stdout = supervisor
+        .stdout
+        .take()
+        .context("the supervisor has no standard output")?;
+    let line = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).map(|_| line)
+    })
+    .await
+    .context("the reader of the supervisor's output panicked")?
+    .context("failed to read the supervisor's output")?;
+    if line != READY {
+        let status = supervisor
+            .wait()
+            .context("failed to wait for the supervisor")?;
+        let state = directory
+            .state()?
+            .filter(|state| state.owner.pid.unsigned_abs() == supervisor.id());
+        match state.map(|state| state.phase) {
             Some(Phase::Failed { error }) => bail!("cluster {} did not start: {error}", which.name),
-            Some(Phase::Starting) | None => {}
-        }
-        if let Some(status) = ended {
-            bail!(
+            _ => bail!(
                 "cluster {} did not start ({status}); {}",
                 which.name,
                 log_tail(&log)
-            );
+            ),
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    }
+    let cluster = Cluster::attach(directory)?;
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[2K");
     }
@@ -426,10 +435,12 @@ async fn supervise(
             return Ok(ExitCode::SUCCESS);
         }
     };
-    set_parent_process_death_signal(None).context("failed to leave the parent")?;
     let controller = controller
         .map(|program| start_controller(&cluster, program))
         .transpose()?;
+    set_parent_process_death_signal(None).context("failed to leave the parent")?;
+    // Whoever waited for this line may be gone; the cluster is up all the same.
+    let _ = std::io::stdout().write_all(READY.as_bytes());
 
     loop {
         tokio::select! {

@@ -2,9 +2,14 @@
 //! serves it all. How to write a module: see the documentation of the crate `e2e`.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod audit;
+mod cluster;
+mod command;
 mod install;
 mod install_forms;
 mod install_helm;
 mod install_kustomize;
 mod install_user_roles;
+mod nodes;
+mod programs;
 mod resource;
