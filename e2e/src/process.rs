@@ -203,7 +203,8 @@ impl Stat {
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         let ticks = number(14)? + number(15)?;
         Some(Self {
-            is_zombie: matches!(*fields.first()?, "Z" | "X"),
+            // The first thread may have ended while others still run, and still write files.
+            is_zombie: matches!(*fields.first()?, "Z" | "X") && number(20)? <= 1,
             cpu: Duration::from_millis(
                 ticks * 1000 / rustix::param::clock_ticks_per_second().max(1),
             ),
@@ -470,6 +471,11 @@ mod tests {
         )
         .expect("it has all fields");
         assert!(stat.is_zombie);
+        let others_run = Stat::parse(
+            "12 (a) Z 1 12 12 0 -1 4194560 1 2 3 4 500 250 0 0 20 0 3 0 987654 1000 10 18446744073709551615",
+        )
+        .expect("it has all fields");
+        assert!(!others_run.is_zombie);
         assert_eq!(stat.start_time_ticks, 987_654);
         assert_eq!(
             stat.cpu,
