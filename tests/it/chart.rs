@@ -4,7 +4,10 @@
 
 use std::{fs, path::PathBuf};
 
-use headroom::api::{crd::custom_resource_definition_yaml, v1alpha1::TaskManagerPool};
+use headroom::{
+    api::{crd::custom_resource_definition_yaml, v1alpha1::TaskManagerPool},
+    desired::Allowance,
+};
 use serde_json::Value;
 
 fn repository(path: &str) -> PathBuf {
@@ -107,4 +110,15 @@ fn the_schema_names_exactly_the_values() {
     let mut problems = Vec::new();
     compare("", &values, &schema, &mut problems);
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn the_schema_offers_exactly_the_allowances_there_are() {
+    let schema: Value = serde_json::from_str(&read("charts/headroom/values.schema.json")).unwrap();
+    let offered = &schema["properties"]["allowPodTemplate"]["items"]["enum"];
+    let known: Vec<&str> = Allowance::ALL
+        .iter()
+        .map(|allowance| allowance.as_str())
+        .collect();
+    assert_eq!(offered, &Value::from(known));
 }
