@@ -22,12 +22,12 @@ mod violation;
 
 use serde::Serialize;
 
+#[cfg(feature = "api")]
+pub(crate) use self::decimal::java_double;
 use self::{
     effective::{LegacyHeap, Options},
     taskmanager::{Amount, Derivation, FirstViolation, Rule},
 };
-#[cfg(feature = "api")]
-pub(crate) use self::decimal::java_double;
 pub use self::{
     infeasible::{
         Change, Code, Conflict, FlinkCause, FlinkError, Infeasible, OptionReference, Severity,
