@@ -167,7 +167,8 @@ fn flow_item(text: &str) -> String {
         && text
             .chars()
             .all(|character| character.is_ascii_alphanumeric() || "._-/".contains(character))
-        && text.starts_with(|character: char| character.is_ascii_alphanumeric());
+        && text
+            .starts_with(|character: char| character.is_ascii_alphanumeric() || character == '/');
     if plain {
         text.to_owned()
     } else {
@@ -203,14 +204,14 @@ mod tests {
                 "parallelism.default": 12,
                 "big": 2e9,
                 "small": 0.0001,
-                "list": ["a", "b c", 3],
+                "list": ["/a", "b c", 3],
                 "pasted": "a;b"
             }),
         );
         assert_eq!(conflicts, []);
         let expected = [
             ("big", "2.0E9"),
-            ("list", "[a, 'b c', 3]"),
+            ("list", "[/a, 'b c', 3]"),
             ("parallelism.default", "12"),
             ("pasted", "a;b"),
             ("small", "1.0E-4"),

@@ -21,6 +21,13 @@ pub(super) fn read(template: Option<&Value>, conflicts: &mut Vec<Conflict>) -> P
     let Some(template) = template.filter(|template| !template.is_null()) else {
         return PodTemplateSpec::default();
     };
+    let mut own = Vec::new();
+    let read = read_present(template, &mut own);
+    conflicts.append(&mut own);
+    read
+}
+
+fn read_present(template: &Value, conflicts: &mut Vec<Conflict>) -> PodTemplateSpec {
     let mut remaining = template.clone();
     for _ in 0..MOST_CONFLICTS {
         let error = match serde_path_to_error::deserialize::<_, PodTemplateSpec>(&remaining) {

@@ -64,6 +64,19 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         container_resources::read(&spec.task_manager.resources, &mut conflicts);
     let free =
         flink_configuration::flatten(&spec.flink_configuration, file_version, &mut conflicts);
+    let solution = version.ok().and_then(|version| {
+        let limit = container_resources.memory_limit?;
+        Some(solve(
+            pool,
+            &request::request(spec, version, &free, limit),
+            &mut conflicts,
+        ))
+    });
+    let minimum_limit = solution
+        .as_ref()
+        .and_then(|solution| solution.minimum_limit);
+    let budget = solution.and_then(|solution| solution.budget);
+
     let template = pod_template::read(spec.pod_template.as_ref(), &mut conflicts);
     conflicts.extend(privileges::refused(&template, settings));
 
@@ -92,19 +105,6 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         number_of_task_slots: 1,
     };
     conflicts.extend(merge::breaks(&generated(&outline), &template));
-
-    let solution = version.ok().and_then(|version| {
-        let limit = container_resources.memory_limit?;
-        Some(solve(
-            pool,
-            &request::request(spec, version, &free, limit),
-            &mut conflicts,
-        ))
-    });
-    let minimum_limit = solution
-        .as_ref()
-        .and_then(|solution| solution.minimum_limit);
-    let budget = solution.and_then(|solution| solution.budget);
 
     let options = budget
         .as_ref()

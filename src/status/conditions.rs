@@ -295,7 +295,7 @@ fn first_code(invalid: &Invalid) -> &'static str {
         .map_or("Invalid", |conflict: &Conflict| conflict.code.as_str())
 }
 
-/// How many conflicts there are, and the first with its way out.
+/// How many conflicts there are, and the first, whose message ends with its way out.
 fn summary_of_errors(invalid: &Invalid) -> String {
     let count = |severity| {
         invalid
@@ -318,8 +318,5 @@ fn summary_of_errors(invalid: &Invalid) -> String {
     };
     let lead = if errors == 1 { "" } else { ", the first" };
     text.push_str(&format!("{lead}: {}", first.message));
-    if let Some(fix) = first.suggestions.first() {
-        text.push_str(&format!("; {fix}"));
-    }
     text
 }

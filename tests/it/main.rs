@@ -8,3 +8,9 @@
 mod budget_vectors;
 #[cfg(feature = "api")]
 mod chart;
+#[cfg(feature = "api")]
+mod example_pools;
+#[cfg(feature = "api")]
+mod pod_template_merge;
+#[cfg(feature = "api")]
+mod pod_template_privileges;
