@@ -144,12 +144,19 @@ impl Which {
     }
 }
 
+/// Prints a line, unless nobody reads it any more: `cluster up | head -1` is no reason to panic.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($argument)*);
+    }};
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse().action).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -165,7 +172,7 @@ async fn run(action: Action) -> Result<ExitCode> {
         Action::Down { which } => down(&which).await,
         Action::Status { which } => status(&which),
         Action::Kubeconfig { which } => {
-            println!(
+            say!(
                 "{}",
                 Cluster::attach(which.directory()?)?.kubeconfig().display()
             );
@@ -191,7 +198,7 @@ async fn up(which: &Which, nodes: u16, controller: Option<&Path>) -> Result<Exit
     {
         match Cluster::attach(directory).and_then(|cluster| cluster.check().map(|()| cluster)) {
             Ok(cluster) => {
-                println!(
+                say!(
                     "cluster {} is up already: {}",
                     state.name,
                     summary(&cluster)
@@ -276,7 +283,7 @@ async fn up(which: &Which, nodes: u16, controller: Option<&Path>) -> Result<Exit
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[2K");
     }
-    println!(
+    say!(
         "cluster {} is up after {:.1} s: {}",
         which.name,
         cluster.took().as_secs_f64(),
@@ -303,24 +310,24 @@ fn summary(cluster: &Cluster) -> String {
 fn hints(which: &Which, cluster: &Cluster) {
     let this = "cargo run -q -p e2e --bin cluster --";
     let flags = which.flags();
-    println!();
-    println!(
+    say!();
+    say!(
         "  use it     export KUBECONFIG={}",
         cluster.kubeconfig().display()
     );
-    println!("  or         {this} exec{flags} kubectl get nodes");
-    println!("  see it     {this} status{flags}");
-    println!("  end it     {this} down{flags}");
+    say!("  or         {this} exec{flags} kubectl get nodes");
+    say!("  see it     {this} status{flags}");
+    say!("  end it     {this} down{flags}");
 }
 
 async fn down(which: &Which) -> Result<ExitCode> {
     let directory = which.directory()?;
     match directory.state()? {
-        None => println!("cluster {} is not up", which.name),
+        None => say!("cluster {} is not up", which.name),
         Some(state) => {
             let started = Instant::now();
             end(&directory).await?;
-            println!(
+            say!(
                 "cluster {} is down after {:.1} s",
                 state.name,
                 started.elapsed().as_secs_f64()
@@ -333,7 +340,7 @@ async fn down(which: &Which) -> Result<ExitCode> {
 fn status(which: &Which) -> Result<ExitCode> {
     let directory = which.directory()?;
     let Some(state) = directory.state()? else {
-        println!("cluster {} is not up", which.name);
+        say!("cluster {} is not up", which.name);
         return Ok(ExitCode::FAILURE);
     };
     let all_alive = state.owner.is_alive() && state.processes.iter().all(ProcessRecord::is_alive);
@@ -344,24 +351,27 @@ fn status(which: &Which) -> Result<ExitCode> {
         Phase::Starting => ("ended while starting", false),
         Phase::Failed { .. } => ("failed", false),
     };
-    println!("cluster {} is {word}", state.name);
-    println!("  Kubernetes   {}", state.kubernetes_version);
-    println!(
+    say!("cluster {} is {word}", state.name);
+    say!("  Kubernetes   {}", state.kubernetes_version);
+    say!(
         "  server       {}",
         state.server.as_deref().unwrap_or("none yet")
     );
-    println!("  directory    {}", directory.path().display());
-    println!(
+    say!("  directory    {}", directory.path().display());
+    say!(
         "  kubeconfig   {}",
         directory.join("admin.kubeconfig").display()
     );
     if let Phase::Failed { error } = &state.phase {
-        println!("  error        {error}");
+        say!("  error        {error}");
     }
-    println!();
-    println!(
+    say!();
+    say!(
         "  {:<24} {:>8} {:>10} {:>10}",
-        "process", "id", "memory", "CPU time"
+        "process",
+        "id",
+        "memory",
+        "CPU time"
     );
     let supervisor = ProcessRecord {
         name: String::from("supervisor"),
@@ -379,14 +389,14 @@ fn status(which: &Which) -> Result<ExitCode> {
 
 fn print_process(process: &ProcessRecord) {
     match process.usage() {
-        Ok(usage) => println!(
+        Ok(usage) => say!(
             "  {:<24} {:>8} {:>6} MiB {:>8.1} s",
             process.name,
             process.pid,
             usage.resident_bytes >> 20,
             usage.cpu.as_secs_f64()
         ),
-        Err(_) => println!("  {:<24} {:>8} {:>10}", process.name, process.pid, "ended"),
+        Err(_) => say!("  {:<24} {:>8} {:>10}", process.name, process.pid, "ended"),
     }
 }
 

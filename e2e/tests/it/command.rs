@@ -238,5 +238,18 @@ async fn wrong_use_is_refused_with_the_way_out() -> Result<()> {
         );
     }
     assert!(run.path().join("precious").exists());
+
+    // As when the reader of a pipe has gone: every write fails.
+    let full = std::fs::File::options().write(true).open("/dev/full")?;
+    let output = run
+        .command("down")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()?
+        .wait_with_output()?;
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).as_str()),
+        (Some(0), "")
+    );
     Ok(())
 }
