@@ -14,3 +14,5 @@ mod example_pools;
 mod pod_template_merge;
 #[cfg(feature = "api")]
 mod pod_template_privileges;
+#[cfg(feature = "api")]
+mod pool_status;
