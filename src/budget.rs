@@ -7,6 +7,8 @@
 mod conflict;
 mod decimal;
 mod effective;
+mod feasible;
+mod field;
 mod flink_error;
 mod fraction;
 mod infeasible;
@@ -15,10 +17,13 @@ pub mod memory_size;
 pub mod options;
 mod request;
 mod startup;
+mod statement;
 mod suggestion;
 mod taskmanager;
+mod trial;
 mod version;
 mod violation;
+mod warning;
 
 use serde::Serialize;
 
@@ -29,13 +34,14 @@ use self::{
     taskmanager::{Amount, Derivation, FirstViolation, Rule},
 };
 pub use self::{
+    feasible::{minimum_container_limit, nearest_feasible},
+    field::{suspicious_quantity, unreadable_quantity, unsupported_flink_version},
     infeasible::{
         Change, Code, Conflict, FlinkCause, FlinkError, Infeasible, OptionReference, Severity,
         Suggestion, Term,
     },
     jvm::{dynamic_configurations, dynamic_configurations_line, jvm_parameters},
     request::{Configuration, Origin, Request, Setting},
-    suggestion::{minimum_container_limit, nearest_feasible},
     version::{FlinkVersion, UnsupportedFlinkVersion},
 };
 use crate::bytes::Bytes;
@@ -253,7 +259,7 @@ pub fn solve(request: &Request) -> Result<Budget, Infeasible> {
     match taskmanager::derive(&options, &mut FirstViolation::default()) {
         Ok(derivation) if !options.has_duplicates() && starts(&options, &derivation) => {
             let mut budget = assemble(&options, derivation);
-            budget.warnings = conflict::warnings(&options, &budget);
+            budget.warnings = warning::of_budget(&options, &budget);
             Ok(budget)
         }
         _ => Err(conflict::diagnose(&options)),

@@ -1,151 +1,112 @@
-//! From violations to conflicts: code, options, numbers, one sentence, and the ways out.
+//! From violations to conflicts: every one, in Flink's order, with the ways out that were tried.
 
 use super::{
-    Budget,
     effective::Options,
     flink_error,
-    infeasible::{Code, Conflict, Infeasible, OptionReference, Severity},
-    memory_size,
-    options::Id,
-    startup,
-    taskmanager::{EveryViolation, derive},
-    violation::{Kind, Violation},
+    infeasible::{Conflict, Infeasible, Severity, Suggestion},
+    statement::{Statement, state},
+    suggestion::ways_out,
+    trial::{Trial, identity, violations},
+    violation::Violation,
+    warning,
 };
 
-pub(super) fn warnings(_options: &Options<'_>, _budget: &Budget) -> Vec<Conflict> {
-    Vec::new()
-}
-
+/// Every conflict of a request that does not solve.
 pub(super) fn diagnose(options: &Options<'_>) -> Infeasible {
-    let mut every = EveryViolation::default();
-    let derivation = derive(options, &mut every);
-    let mut violations = every.0;
+    let (_, violations, flinks) = violations(options);
     let flink_error = violations
         .first()
+        .filter(|_| flinks > 0)
         .and_then(|violation| flink_error::of(violation, options));
-    let mut own = |kind| {
-        let violation = Violation {
-            kind,
-            in_network_check: false,
-            in_legacy_mapping: false,
+    let original = Trial::new(options.request);
+    let mut context = original.clone();
+    let mut conflicts = Vec::new();
+    for violation in &violations {
+        // A way out is tried beside those of the conflicts before it, so that the first of each add up.
+        let standing = context.identities().contains(&identity(&violation.kind));
+        let (base, alone) = if standing {
+            (&context, Some(&original))
+        } else {
+            (&original, None)
         };
-        if !violations.contains(&violation) {
-            violations.push(violation);
+        let mut edits = ways_out(base, alone, &violation.kind, true);
+        if edits.is_empty() && standing {
+            edits = ways_out(base, None, &violation.kind, true);
         }
-    };
-    if let Ok(derivation) = derivation {
-        startup::check(options, &derivation, &mut own);
+        let suggestions = edits.iter().map(|edit| base.suggestion(edit)).collect();
+        conflicts.push(conflict(options, violation, suggestions, ""));
+        if let Some(first) = edits.first().filter(|_| standing) {
+            context = context.with(first);
+        }
     }
-    if options.has_duplicates() {
-        Id::ALL
-            .into_iter()
-            .filter(|id| options.is_duplicated(*id))
-            .for_each(|option| {
-                own(Kind::DuplicateSource { option });
-            });
-    }
+    conflicts.extend(brought_to_light(&violations, context));
+    conflicts.extend(warning::of_options(options));
     Infeasible {
-        conflicts: violations
-            .iter()
-            .map(|violation| conflict(options, violation))
-            .collect(),
+        conflicts,
         flink_error,
     }
 }
 
-fn conflict(options: &Options<'_>, violation: &Violation) -> Conflict {
-    let (code, ids): (Code, Vec<Id>) = match &violation.kind {
-        Kind::MissingTotal => (Code::MissingTotal, vec![Id::ProcessSize, Id::FlinkSize]),
-        Kind::Size { option, .. } => (Code::SizeInvalid, vec![*option]),
-        Kind::Float { option, .. } | Kind::Integer { option } => {
-            (Code::NumberInvalid, vec![*option])
+/// What was hidden behind the conflicts found so far, because a value that can't be read can't clash either: the
+/// conflicts that the first suggestions lead to.
+fn brought_to_light(known: &[Violation], mut context: Trial) -> Vec<Conflict> {
+    let mut seen: Vec<_> = known
+        .iter()
+        .map(|violation| identity(&violation.kind))
+        .collect();
+    let mut conflicts = Vec::new();
+    loop {
+        let options = Options::new(&context.request);
+        let (_, violations, _) = violations(&options);
+        let Some(next) = violations
+            .iter()
+            .find(|violation| !seen.contains(&identity(&violation.kind)))
+        else {
+            return conflicts;
+        };
+        seen.push(identity(&next.kind));
+        let edits = ways_out(&context, None, &next.kind, true);
+        let suggestions = edits.iter().map(|edit| context.suggestion(edit)).collect();
+        conflicts.push(conflict(
+            &options,
+            next,
+            suggestions,
+            "once that is corrected, ",
+        ));
+        if let Some(first) = edits.first() {
+            context = context.with(first);
         }
-        Kind::ExternalAmount { .. } => (Code::NumberInvalid, vec![Id::ExternalResources]),
-        Kind::RangeInverted {
-            fraction_option, ..
-        } => (
-            Code::RangeInverted,
-            vec![
-                fraction_option.minimum_option(),
-                fraction_option.maximum_option(),
-            ],
-        ),
-        Kind::FractionOutside {
-            fraction_option, ..
-        } => (Code::FractionInvalid, vec![*fraction_option]),
-        Kind::ComponentsExceedFlink { .. } => (
-            Code::ComponentsExceedTotal,
-            vec![Id::ManagedSize, Id::FlinkSize],
-        ),
-        Kind::NetworkOutOfRange { .. } => (
-            Code::NetworkOutOfRange,
-            vec![Id::NetworkMin, Id::NetworkMax],
-        ),
-        Kind::NetworkDiffersFromBuffers { .. } => {
-            (Code::NetworkOutOfRange, vec![Id::NumberOfBuffers])
-        }
-        Kind::JvmExceedsProcess { .. } => (Code::ComponentsExceedTotal, vec![Id::ProcessSize]),
-        Kind::ProcessBelowFlink { .. } => {
-            (Code::TotalsDisagree, vec![Id::ProcessSize, Id::FlinkSize])
-        }
-        Kind::OverheadOutOfRange { .. } => (
-            Code::OverheadOutOfRange,
-            vec![Id::JvmOverheadMin, Id::JvmOverheadMax],
-        ),
-        Kind::CpuNotPositive { .. } | Kind::CpuNotFinite { .. } => {
-            (Code::NumberInvalid, vec![Id::CpuCores])
-        }
-        Kind::LegacyHeapNegative { .. } => (Code::SizeInvalid, vec![Id::HeapMb]),
-        Kind::LegacyHeapEnvironment { .. } => (Code::SizeInvalid, vec![]),
-        Kind::SegmentTooSmall { .. }
-        | Kind::SegmentNoPowerOfTwo { .. }
-        | Kind::SegmentTooLarge { .. } => (Code::SegmentSizeInvalid, vec![Id::SegmentSize]),
-        Kind::Overflow { .. } => (Code::SizeInvalid, vec![]),
-        Kind::NegativeBuffers { .. } => (Code::NumberInvalid, vec![Id::NumberOfBuffers]),
-        Kind::ProcessExceedsLimit { .. } => (Code::ProcessExceedsLimit, vec![Id::ProcessSize]),
-        Kind::NetworkTooSmall { .. } | Kind::NetworkTooLarge { .. } => {
-            (Code::NetworkTooSmall, vec![Id::NetworkMin])
-        }
-        Kind::HeapTooSmall { .. } => (Code::HeapTooSmall, vec![Id::TaskHeapSize]),
-        Kind::MetaspaceTooSmall { .. } => (Code::MetaspaceTooSmall, vec![Id::JvmMetaspaceSize]),
-        Kind::SlotsInvalid { .. } => (Code::NumberInvalid, vec![Id::NumberOfTaskSlots]),
-        Kind::DuplicateSource { option } => (Code::DuplicateSource, vec![*option]),
-    };
-    let message = flink_error::of(violation, options).map_or_else(
-        || format!("{} is violated", code.as_str()),
-        |error| error.message,
-    );
-    Conflict {
-        code,
-        severity: Severity::Error,
-        options: ids
-            .into_iter()
-            .filter_map(|id| reference(options, id))
-            .collect(),
-        configured: String::new(),
-        bound: String::new(),
-        sum: Vec::new(),
-        message,
-        suggestions: Vec::new(),
     }
 }
 
-fn reference(options: &Options<'_>, id: Id) -> Option<OptionReference> {
-    if let Some(setting) = options.setting(id) {
-        return Some(OptionReference {
-            key: setting.key.clone(),
-            origin: Some(setting.origin.clone()),
-            path: setting.origin.path(&setting.key),
-            value: setting.value.clone(),
-            is_default: false,
-        });
+fn conflict(
+    options: &Options<'_>,
+    violation: &Violation,
+    suggestions: Vec<Suggestion>,
+    premise: &str,
+) -> Conflict {
+    let Statement {
+        code,
+        options,
+        configured,
+        bound,
+        sum,
+        what,
+        otherwise,
+    } = state(options, &violation.kind);
+    let way_out = match suggestions.as_slice() {
+        [] => otherwise,
+        [only] => only.to_string(),
+        [first, second, ..] => format!("{first}, or {second}"),
+    };
+    Conflict {
+        code,
+        severity: Severity::Error,
+        options,
+        configured,
+        bound,
+        sum,
+        message: format!("{premise}{what}; {way_out}"),
+        suggestions,
     }
-    id.default_size(options.version())
-        .map(|default| OptionReference {
-            key: id.key().to_owned(),
-            origin: None,
-            path: id.key().to_owned(),
-            value: memory_size::text(default),
-            is_default: true,
-        })
 }

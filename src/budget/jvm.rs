@@ -78,7 +78,7 @@ pub fn dynamic_configurations(budget: &Budget) -> Vec<(String, String)> {
             );
             for (name, amount) in resources {
                 put(
-                    &format!("external-resource.{name}.amount"),
+                    &options::external_resource_amount(&name),
                     amount.to_string(),
                 );
             }

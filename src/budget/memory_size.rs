@@ -54,6 +54,18 @@ impl SizeError {
         }
     }
 
+    /// The reason in plain words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Empty => "it is empty".to_owned(),
+            Self::NoNumber => "it does not start with a digit".to_owned(),
+            Self::NumberOverflow { digits } => format!("{digits} is above 9223372036854775807"),
+            Self::UnknownUnit { unit } => format!("{unit:?} is none of the units b, k, m, g and t"),
+            Self::ByteOverflow { .. } => "it is above 9223372036854775807 bytes".to_owned(),
+        }
+    }
+
     /// Whether Java's class is `NumberFormatException` instead of `IllegalArgumentException`.
     pub(super) fn is_number_format(&self) -> bool {
         matches!(self, Self::NoNumber)

@@ -8,7 +8,7 @@ use super::{
     decimal,
     effective::{LegacyHeap, Options},
     fraction, memory_size,
-    options::Id,
+    options::{self, Id},
     request::Origin,
     violation::{Kind, Parts, Quantity, Violation},
 };
@@ -824,7 +824,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             if name.is_empty() || resources.iter().any(|(known, _)| known == name) {
                 continue;
             }
-            let key = format!("external-resource.{name}.amount");
+            let key = options::external_resource_amount(name);
             let settings = self.options.request.configuration.settings();
             let amount = settings
                 .iter()

@@ -1,0 +1,223 @@
+//! The other question: not whether a request solves, but what next to it does.
+
+use super::{
+    Budget,
+    effective::Options,
+    infeasible::Suggestion,
+    options::Id,
+    request::Request,
+    solve,
+    suggestion::{breakpoints, ways_out},
+    trial::{Edit, Trial, violations},
+    violation::Kind,
+};
+use crate::bytes::Bytes;
+
+/// The smallest whole-MiB container limit with which these options solve; `None` where no limit helps.
+///
+/// The options' own total is honoured: where they determine the process size, the limit is that size rounded up.
+#[must_use]
+pub fn minimum_container_limit(request: &Request) -> Option<Bytes> {
+    let mut trial = Trial::new(request);
+    // The largest limit tells whether the options have a total of their own.
+    trial.request.container_limit = Some(Bytes::MAX);
+    let options = Options::new(&trial.request);
+    if options.limit_as_process_size.is_none() {
+        let (derivation, _, _) = violations(&options);
+        let process = derivation?.total_process;
+        trial.request.container_limit = Some(process.bytes.round_up_to_mebibyte());
+        return trial
+            .solves()
+            .then_some(process.bytes.round_up_to_mebibyte());
+    }
+    let points = breakpoints(&trial);
+    let mut too_small = |mebibytes: u64| {
+        trial.request.container_limit = Some(Bytes::from_mebibytes(mebibytes));
+        let (_, violations, _) = violations(&Options::new(&trial.request));
+        let too_small = violations
+            .iter()
+            .any(|violation| asks_for_more(&violation.kind));
+        (too_small, violations.is_empty())
+    };
+    for pair in points.windows(2) {
+        let (mut below, mut enough) = (pair[0], pair[1]);
+        match (too_small(below), too_small(enough)) {
+            ((false, true), _) => return Some(Bytes::from_mebibytes(below)),
+            ((true, _), (false, _)) => {
+                while below + 1 < enough {
+                    let middle = below.midpoint(enough);
+                    if too_small(middle).0 {
+                        below = middle;
+                    } else {
+                        enough = middle;
+                    }
+                }
+                if too_small(enough).1 {
+                    return Some(Bytes::from_mebibytes(enough));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a larger total would lead out of the violation.
+fn asks_for_more(kind: &Kind) -> bool {
+    match kind {
+        Kind::ComponentsExceedFlink { .. }
+        | Kind::JvmExceedsProcess { .. }
+        | Kind::ProcessBelowFlink { .. }
+        | Kind::ProcessExceedsLimit { .. }
+        | Kind::NetworkTooSmall { .. }
+        | Kind::HeapTooSmall { .. } => true,
+        Kind::NetworkOutOfRange {
+            network, minimum, ..
+        } => network < minimum,
+        Kind::NetworkDiffersFromBuffers {
+            network, buffers, ..
+        } => network < buffers,
+        _ => false,
+    }
+}
+
+/// The budget nearest to what was asked, and the changes that lead to it: no changes where the request solves as
+/// it is, `None` where taking out everything that clashes does not help either.
+///
+/// Changes are those that the conflicts suggest, with two differences: the container is never enlarged, and where
+/// no single change helps, options are taken out, the largest first.
+///
+/// # Guarantees
+/// The budget is what [`solve`] gives for the request with exactly these changes.
+#[must_use]
+pub fn nearest_feasible(request: &Request) -> Option<(Budget, Vec<Suggestion>)> {
+    let mut whole = Trial {
+        request: request.clone(),
+    };
+    let mut reduced = Trial::new(request);
+    let mut changes: Vec<Suggestion> = Vec::new();
+    // Each round mends a violation for good or takes an option out, so there are at most this many.
+    for _ in 0..=4 * reduced.request.configuration.iter().count() + 8 {
+        let (_, violations, _) = violations(&Options::new(&reduced.request));
+        let Some(first) = violations.first() else {
+            return solve(&whole.request).ok().map(|budget| (budget, changes));
+        };
+        let edit = ways_out(&reduced, None, &first.kind, false)
+            .into_iter()
+            .next()
+            .or_else(|| largest_written(&reduced).map(Edit::Remove))?;
+        record(&mut changes, reduced.suggestion(&edit));
+        whole = whole.with(&edit);
+        reduced = reduced.with(&edit);
+    }
+    None
+}
+
+/// The written size that is largest, totals last: what is taken out when nothing else helps.
+fn largest_written(trial: &Trial) -> Option<Id> {
+    let options = Options::new(&trial.request);
+    let written = Id::ALL.into_iter().filter(|id| options.is_set(*id));
+    let is_total = |id: &Id| {
+        matches!(
+            id,
+            Id::ProcessSize | Id::FlinkSize | Id::HeapSize | Id::HeapMb
+        )
+    };
+    written.max_by_key(|id| (!is_total(id), trial.size(*id)))
+}
+
+/// Adds a change; a second change of the same option replaces the first one's value.
+fn record(changes: &mut Vec<Suggestion>, change: Suggestion) {
+    let earlier = changes
+        .iter_mut()
+        .find(|earlier| earlier.key == change.key && earlier.origin == change.origin);
+    match earlier {
+        Some(earlier) => earlier.change = change.change,
+        None => changes.push(change),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{Change, Configuration, FlinkVersion, Origin, options};
+
+    fn request(settings: &[(&str, &str)]) -> Request {
+        let configuration =
+            settings
+                .iter()
+                .fold(Configuration::new(), |configuration, (key, value)| {
+                    configuration.with(*key, *value, Origin::FlinkConfiguration)
+                });
+        Request::new(FlinkVersion::V2_1, configuration)
+    }
+
+    fn assert_smallest(request: &Request, expected_mebibytes: u64) {
+        let limit = minimum_container_limit(request).expect("some limit solves");
+        assert_eq!(limit, Bytes::from_mebibytes(expected_mebibytes));
+        assert!(solve(&request.clone().with_container_limit(limit)).is_ok());
+        let less = limit.saturating_sub(Bytes::MEBI);
+        assert!(solve(&request.clone().with_container_limit(less)).is_err());
+    }
+
+    #[test]
+    fn smallest_limit_solves_and_one_less_does_not() {
+        assert_smallest(&request(&[]), 982);
+        assert_smallest(&request(&[(options::PROCESS_SIZE, "1728m")]), 1728);
+        assert_smallest(&request(&[(options::FLINK_SIZE, "1g")]), 1472);
+        assert_smallest(&request(&[(options::TASK_HEAP_SIZE, "1g")]), 2774);
+    }
+
+    #[test]
+    fn smallest_limit_is_found_inside_a_window() {
+        // Network memory is the rest and must lie within one mebibyte, so few limits solve.
+        let request = request(&[
+            (options::TASK_HEAP_SIZE, "1g"),
+            (options::NETWORK_MIN, "100m"),
+            (options::NETWORK_MAX, "101m"),
+        ]);
+        let limit = minimum_container_limit(&request).expect("a limit inside the window solves");
+        assert!(solve(&request.clone().with_container_limit(limit)).is_ok());
+        let more = limit.saturating_add(Bytes::from_mebibytes(3));
+        assert!(solve(&request.with_container_limit(more)).is_err());
+    }
+
+    #[test]
+    fn no_limit_helps_where_the_options_are_unreadable() {
+        assert_eq!(
+            minimum_container_limit(&request(&[(options::MANAGED_SIZE, "many")])),
+            None
+        );
+    }
+
+    #[test]
+    fn nearest_lowers_what_asks_too_much() {
+        let request = request(&[(options::MANAGED_SIZE, "4g")])
+            .with_container_limit(Bytes::from_mebibytes(2048));
+        let (budget, changes) =
+            nearest_feasible(&request).expect("lowering managed memory is enough");
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].key, options::MANAGED_SIZE);
+        assert_eq!(budget.total_process.bytes, Bytes::from_mebibytes(2048));
+        // One mebibyte more of managed memory would not fit.
+        let Change::Set(value) = &changes[0].change else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(
+            value,
+            &crate::budget::memory_size::text(budget.managed.bytes)
+        );
+        assert!(budget.task_heap.bytes < Bytes::MEBI);
+    }
+
+    #[test]
+    fn nearest_takes_out_what_no_single_change_mends() {
+        let request = request(&[
+            (options::MANAGED_SIZE, "4g"),
+            (options::TASK_OFF_HEAP_SIZE, "5g"),
+        ])
+        .with_container_limit(Bytes::from_mebibytes(2048));
+        let (_, changes) = nearest_feasible(&request).expect("both can be changed");
+        assert_eq!(changes.len(), 2);
+    }
+}

@@ -1,0 +1,742 @@
+//! What a violation says to people: code, options, the numbers on both sides, and the beginning of the sentence.
+
+use super::{
+    decimal::java_double,
+    effective::{LegacyHeap, Options},
+    feasible::minimum_container_limit,
+    infeasible::{Code, OptionReference, Term},
+    memory_size,
+    options::{self, Id},
+    request::{Origin, Request},
+    startup,
+    suggestion::respelled_size,
+    trial::Trial,
+    violation::{Kind, Parts, Quantity},
+};
+use crate::{bytes::Bytes, quantity};
+
+/// What a conflict says, before its suggestions are known.
+pub(super) struct Statement {
+    pub code: Code,
+    pub options: Vec<OptionReference>,
+    pub configured: String,
+    pub bound: String,
+    pub sum: Vec<Term>,
+    /// The beginning of the sentence: what is wrong, with the numbers.
+    pub what: String,
+    /// The end of the sentence where no suggestion was found.
+    pub otherwise: String,
+}
+
+/// An option as it is: written, or by default.
+pub(super) fn reference(options: &Options<'_>, id: Id) -> Option<OptionReference> {
+    if let Some(setting) = options.setting(id) {
+        return Some(OptionReference {
+            path: setting.origin.path(&setting.key),
+            key: setting.key.clone(),
+            origin: Some(setting.origin.clone()),
+            value: setting.value.clone(),
+            is_default: false,
+        });
+    }
+    let default = match id {
+        Id::ManagedFraction | Id::NetworkFraction | Id::JvmOverheadFraction => {
+            id.default_fraction().to_string()
+        }
+        Id::NumberOfTaskSlots => "1".to_owned(),
+        _ => memory_size::text(id.default_size(options.version())?),
+    };
+    Some(OptionReference {
+        key: id.key().to_owned(),
+        origin: None,
+        path: id.key().to_owned(),
+        value: default,
+        is_default: true,
+    })
+}
+
+fn references(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
+    ids.iter()
+        .filter_map(|id| reference(options, *id))
+        .collect()
+}
+
+/// The container's limit as an option.
+fn limit_reference(limit: Bytes) -> OptionReference {
+    OptionReference {
+        key: options::PROCESS_SIZE.to_owned(),
+        origin: Some(Origin::ContainerLimit),
+        path: Origin::ContainerLimit.path(options::PROCESS_SIZE),
+        value: quantity::memory_text(limit),
+        is_default: false,
+    }
+}
+
+/// What the total comes from: its options, in the order of their weight.
+fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
+    let mut found = references_if_set(options, &[Id::FlinkSize]);
+    match options.legacy_heap() {
+        Some(LegacyHeap::Option(id)) => found.extend(reference(options, id)),
+        Some(LegacyHeap::Environment(value)) => found.push(OptionReference {
+            key: options::HEAP_ENVIRONMENT.to_owned(),
+            origin: Some(Origin::Environment),
+            path: Origin::Environment.path(options::HEAP_ENVIRONMENT),
+            value: value.to_owned(),
+            is_default: false,
+        }),
+        None => {}
+    }
+    if found.is_empty() {
+        found = references_if_set(options, &[Id::ProcessSize]);
+    }
+    found.extend(options.limit_as_process_size.map(limit_reference));
+    found
+}
+
+fn references_if_set(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
+    ids.iter()
+        .filter(|id| options.is_set(**id))
+        .filter_map(|id| reference(options, *id))
+        .collect()
+}
+
+fn term(name: &'static str, id: Option<Id>, bytes: Bytes) -> Term {
+    Term {
+        name,
+        key: id.map(Id::key),
+        bytes,
+    }
+}
+
+/// The known parts of total Flink memory as terms, and the options that were written for them, largest first.
+fn terms(options: &Options<'_>, parts: &Parts) -> (Vec<Term>, Vec<OptionReference>) {
+    let managed = if options.is_set(Id::ManagedSize) {
+        Id::ManagedSize
+    } else {
+        Id::ManagedFraction
+    };
+    let network = [Id::NetworkMin, Id::NetworkFraction, Id::NetworkMax]
+        .into_iter()
+        .find(|id| options.is_set(*id))
+        .unwrap_or(if options.uses_number_of_buffers() {
+            Id::NumberOfBuffers
+        } else {
+            Id::NetworkMin
+        });
+    let terms: Vec<(Id, Term)> = [
+        ("frameworkHeap", Id::FrameworkHeapSize, parts.framework_heap),
+        (
+            "frameworkOffHeap",
+            Id::FrameworkOffHeapSize,
+            parts.framework_off_heap,
+        ),
+        ("taskHeap", Id::TaskHeapSize, parts.task_heap),
+        ("taskOffHeap", Id::TaskOffHeapSize, parts.task_off_heap),
+        ("managed", managed, parts.managed),
+        ("network", network, parts.network),
+    ]
+    .into_iter()
+    .filter_map(|(name, id, bytes)| Some((id, term(name, Some(id), bytes?))))
+    .collect();
+    let mut written: Vec<&(Id, Term)> =
+        terms.iter().filter(|(id, _)| options.is_set(*id)).collect();
+    written.sort_by_key(|(_, term)| std::cmp::Reverse(term.bytes));
+    let references = written
+        .into_iter()
+        .filter_map(|(id, _)| reference(options, *id))
+        .collect();
+    (
+        terms.into_iter().map(|(_, term)| term).collect(),
+        references,
+    )
+}
+
+/// `frameworkHeap 128 MiB + managed 4 GiB = 4224 MiB`.
+fn written_out(sum: &[Term], total: Bytes) -> String {
+    let terms: Vec<String> = sum
+        .iter()
+        .filter(|term| term.bytes > Bytes::ZERO)
+        .map(|term| format!("{} {}", term.name, term.bytes))
+        .collect();
+    format!("{} = {total}", terms.join(" + "))
+}
+
+/// What the violation says.
+pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
+    let value = |id| {
+        options
+            .setting(id)
+            .map_or(String::new(), |setting| setting.value.clone())
+    };
+    let path = |id: Id| {
+        options.setting(id).map_or(id.key().to_owned(), |setting| {
+            setting.origin.path(&setting.key)
+        })
+    };
+    let simple = |code, ids: &[Id], configured: String, bound: &str, what: String| Statement {
+        code,
+        options: references(options, ids),
+        configured,
+        bound: bound.to_owned(),
+        sum: Vec::new(),
+        what,
+        otherwise: "correct it or take it out".to_owned(),
+    };
+    match kind {
+        Kind::MissingTotal => Statement {
+            code: Code::MissingTotal,
+            options: Vec::new(),
+            configured: "nothing".to_owned(),
+            bound: "a total".to_owned(),
+            sum: Vec::new(),
+            what: format!(
+                "nothing says how large the process is: there is no container limit and none of {}, {} or {} with {}",
+                options::PROCESS_SIZE,
+                options::FLINK_SIZE,
+                options::TASK_HEAP_SIZE,
+                options::MANAGED_SIZE
+            ),
+            otherwise: "give the container a memory limit".to_owned(),
+        },
+        Kind::Size { option, error } => simple(
+            Code::SizeInvalid,
+            &[*option],
+            value(*option),
+            "digits and a unit of Flink: b, k, m, g or t",
+            format!(
+                "{}: {:?} is no size of Flink: {}{}",
+                path(*option),
+                value(*option),
+                error.reason(),
+                respelled_size(&value(*option)).map_or(String::new(), |size| format!(
+                    " (Flink writes it {})",
+                    memory_size::text(size)
+                )),
+            ),
+        ),
+        Kind::Float { option, .. } => simple(
+            Code::NumberInvalid,
+            &[*option],
+            value(*option),
+            "a decimal number",
+            format!(
+                "{}: {:?} is no decimal number",
+                path(*option),
+                value(*option)
+            ),
+        ),
+        Kind::Integer { option } => simple(
+            Code::NumberInvalid,
+            &[*option],
+            value(*option),
+            "a whole number of at most 2147483647",
+            format!(
+                "{}: {:?} is no whole number between -2147483648 and 2147483647",
+                path(*option),
+                value(*option)
+            ),
+        ),
+        Kind::ExternalAmount { key, value } => simple(
+            Code::NumberInvalid,
+            &[Id::ExternalResources],
+            value.clone(),
+            "a whole number",
+            format!("{key}: {value:?} is no whole number"),
+        ),
+        Kind::RangeInverted {
+            fraction_option,
+            minimum,
+            maximum,
+            ..
+        } => {
+            let (min, max) = (
+                fraction_option.minimum_option(),
+                fraction_option.maximum_option(),
+            );
+            simple(
+                Code::RangeInverted,
+                &[min, max],
+                memory_size::text(*minimum),
+                &format!("<= {}", memory_size::text(*maximum)),
+                format!(
+                    "{} is {minimum}, above {}, which is {maximum}",
+                    path(min),
+                    path(max)
+                ),
+            )
+        }
+        Kind::FractionOutside {
+            fraction_option,
+            fraction,
+            ..
+        } => simple(
+            Code::FractionInvalid,
+            &[*fraction_option],
+            value(*fraction_option),
+            "0 <= fraction < 1",
+            format!(
+                "{} is {}, and a fraction must be at least 0 and below 1",
+                path(*fraction_option),
+                if fraction.is_finite() {
+                    fraction.to_string()
+                } else {
+                    java_double(f64::from(*fraction))
+                }
+            ),
+        ),
+        Kind::ComponentsExceedFlink {
+            parts,
+            sum,
+            total_flink,
+            ..
+        } => {
+            let (terms, mut written) = terms(options, parts);
+            written.extend(total_references(options));
+            let limit_at_fault = limit_at_fault(options);
+            Statement {
+                code: if limit_at_fault.is_some() {
+                    Code::LimitTooSmall
+                } else {
+                    Code::ComponentsExceedTotal
+                },
+                options: written,
+                configured: memory_size::text(*sum),
+                bound: format!("<= {}", memory_size::text(*total_flink)),
+                what: format!(
+                    "{}{}, {} more than total Flink memory, {total_flink}{}",
+                    limit_at_fault.as_deref().unwrap_or_default(),
+                    written_out(&terms, *sum),
+                    sum.saturating_sub(*total_flink),
+                    within(options),
+                ),
+                sum: terms,
+                otherwise: "lower several of these, or raise the total".to_owned(),
+            }
+        }
+        Kind::JvmExceedsProcess {
+            metaspace,
+            overhead,
+            total_process,
+        } => {
+            let sum = metaspace.saturating_add(*overhead);
+            let terms = vec![
+                term("jvmMetaspace", Some(Id::JvmMetaspaceSize), *metaspace),
+                term("jvmOverhead", Some(Id::JvmOverheadMin), *overhead),
+            ];
+            let limit_at_fault = limit_at_fault(options);
+            let mut written = references_if_set(
+                options,
+                &[
+                    Id::JvmMetaspaceSize,
+                    Id::JvmOverheadMin,
+                    Id::JvmOverheadFraction,
+                ],
+            );
+            written.extend(total_references(options));
+            Statement {
+                code: if limit_at_fault.is_some() {
+                    Code::LimitTooSmall
+                } else {
+                    Code::ComponentsExceedTotal
+                },
+                options: written,
+                configured: memory_size::text(sum),
+                bound: format!("<= {}", memory_size::text(*total_process)),
+                what: format!(
+                    "{}{}, {} more than total process memory, {total_process}",
+                    limit_at_fault.as_deref().unwrap_or_default(),
+                    written_out(&terms, sum),
+                    sum.saturating_sub(*total_process),
+                ),
+                sum: terms,
+                otherwise: "raise the total".to_owned(),
+            }
+        }
+        Kind::NetworkOutOfRange {
+            network,
+            minimum,
+            maximum,
+            parts,
+            total_flink,
+        } => {
+            let (terms, mut written) = terms(options, parts);
+            written.extend(references(options, &[Id::NetworkMin, Id::NetworkMax]));
+            written.extend(total_references(options));
+            let side = if network < minimum {
+                format!("below {}, which is {minimum}", path(Id::NetworkMin))
+            } else {
+                format!("above {}, which is {maximum}", path(Id::NetworkMax))
+            };
+            Statement {
+                code: Code::NetworkOutOfRange,
+                options: written,
+                configured: memory_size::text(*network),
+                bound: format!(
+                    "{} to {}",
+                    memory_size::text(*minimum),
+                    memory_size::text(*maximum)
+                ),
+                what: format!(
+                    "network memory is the rest of total Flink memory, {total_flink}{}, after {}, and that rest, \
+                     {network}, is {side}",
+                    within(options),
+                    written_out(&terms, total_flink.saturating_sub(*network)),
+                ),
+                sum: terms,
+                otherwise: "change several of these sizes".to_owned(),
+            }
+        }
+        Kind::NetworkDiffersFromBuffers {
+            network,
+            buffers,
+            parts,
+            total_flink,
+        } => {
+            let (terms, mut written) = terms(options, parts);
+            written.insert(
+                0,
+                reference(options, Id::NumberOfBuffers)
+                    .unwrap_or_else(|| limit_reference(*network)),
+            );
+            Statement {
+                code: Code::NetworkOutOfRange,
+                options: written,
+                configured: memory_size::text(*network),
+                bound: memory_size::text(*buffers),
+                what: format!(
+                    "network memory is the rest of total Flink memory, {total_flink}, after {}, and that rest, \
+                     {network}, is not the {buffers} of {}",
+                    written_out(&terms, total_flink.saturating_sub(*network)),
+                    path(Id::NumberOfBuffers),
+                ),
+                sum: terms,
+                otherwise: format!("remove {}", path(Id::NumberOfBuffers)),
+            }
+        }
+        Kind::ProcessBelowFlink {
+            total_process,
+            total_flink,
+            metaspace,
+        } => Statement {
+            code: Code::TotalsDisagree,
+            options: [
+                references(options, &[Id::ProcessSize]),
+                flink_references(options),
+            ]
+            .concat(),
+            configured: memory_size::text(*total_process),
+            bound: format!(
+                ">= {}",
+                memory_size::text(total_flink.saturating_add(*metaspace))
+            ),
+            sum: vec![
+                term("totalFlink", None, *total_flink),
+                term("jvmMetaspace", Some(Id::JvmMetaspaceSize), *metaspace),
+            ],
+            what: format!(
+                "{} is {total_process}, less than total Flink memory {total_flink} + jvmMetaspace {metaspace} = {}",
+                path(Id::ProcessSize),
+                total_flink.saturating_add(*metaspace)
+            ),
+            otherwise: "take one of the totals out".to_owned(),
+        },
+        Kind::OverheadOutOfRange {
+            overhead,
+            minimum,
+            maximum,
+            total_process,
+            total_flink,
+            metaspace,
+        } => {
+            let side = if overhead < minimum {
+                format!("below {}, which is {minimum}", path(Id::JvmOverheadMin))
+            } else {
+                format!("above {}, which is {maximum}", path(Id::JvmOverheadMax))
+            };
+            Statement {
+                code: Code::OverheadOutOfRange,
+                options: [
+                    references(options, &[Id::ProcessSize]),
+                    flink_references(options),
+                    references(options, &[Id::JvmOverheadMin, Id::JvmOverheadMax]),
+                ]
+                .concat(),
+                configured: memory_size::text(*overhead),
+                bound: format!(
+                    "{} to {}",
+                    memory_size::text(*minimum),
+                    memory_size::text(*maximum)
+                ),
+                sum: vec![
+                    term("totalFlink", None, *total_flink),
+                    term("jvmMetaspace", Some(Id::JvmMetaspaceSize), *metaspace),
+                    term("jvmOverhead", None, *overhead),
+                ],
+                what: format!(
+                    "JVM overhead is the rest of {}, {total_process}, after total Flink memory {total_flink} and \
+                     jvmMetaspace {metaspace}, and that rest, {overhead}, is {side}",
+                    path(Id::ProcessSize),
+                ),
+                otherwise: "take one of the totals out".to_owned(),
+            }
+        }
+        Kind::CpuNotPositive { from_slots } => {
+            let id = if *from_slots {
+                Id::NumberOfTaskSlots
+            } else {
+                Id::CpuCores
+            };
+            simple(
+                Code::NumberInvalid,
+                &[id],
+                value(id),
+                "> 0",
+                format!(
+                    "{} is {}, and a TaskManager needs a positive number of CPU cores",
+                    path(id),
+                    value(id)
+                ),
+            )
+        }
+        Kind::CpuNotFinite { .. } => simple(
+            Code::NumberInvalid,
+            &[Id::CpuCores],
+            value(Id::CpuCores),
+            "a finite number",
+            format!(
+                "{} is {}, no finite number",
+                path(Id::CpuCores),
+                value(Id::CpuCores)
+            ),
+        ),
+        Kind::LegacyHeapNegative { mebibytes } => simple(
+            Code::SizeInvalid,
+            &[Id::HeapMb],
+            mebibytes.to_string(),
+            ">= 0",
+            format!(
+                "{} is {mebibytes}, and a heap can't be negative",
+                path(Id::HeapMb)
+            ),
+        ),
+        Kind::LegacyHeapEnvironment { value, error } => Statement {
+            options: total_references(options),
+            ..simple(
+                Code::SizeInvalid,
+                &[],
+                value.clone(),
+                "digits and a unit of Flink: b, k, m, g or t",
+                format!(
+                    "{}: {value:?} is no size of Flink: {}",
+                    options::HEAP_ENVIRONMENT,
+                    error.reason()
+                ),
+            )
+        },
+        Kind::SegmentTooSmall { bytes }
+        | Kind::SegmentNoPowerOfTwo { bytes }
+        | Kind::SegmentTooLarge { bytes } => simple(
+            Code::SegmentSizeInvalid,
+            &[Id::SegmentSize],
+            value(Id::SegmentSize),
+            "a power of two from 4k to 1g",
+            format!(
+                "{} is {bytes}, and a segment must be a power of two from 4 KiB to 1 GiB",
+                path(Id::SegmentSize)
+            ),
+        ),
+        Kind::Overflow { of } => {
+            let what = match of {
+                Quantity::TotalFlink => "the parts of total Flink memory add up to",
+                Quantity::TotalProcess => "total Flink memory, metaspace and overhead add up to",
+                Quantity::Fraction(_) => "a fraction of the sizes comes to",
+            };
+            let written: Vec<Id> = Id::ALL
+                .into_iter()
+                .filter(|id| id.is_size() && options.is_set(*id))
+                .collect();
+            Statement {
+                otherwise: "lower these sizes".to_owned(),
+                ..simple(
+                    Code::SizeInvalid,
+                    &written,
+                    "more than 9223372036854775807b".to_owned(),
+                    "<= 9223372036854775807b",
+                    format!(
+                        "{what} more than 9223372036854775807 bytes, the most that Flink can count"
+                    ),
+                )
+            }
+        }
+        Kind::NegativeBuffers { buffers } => simple(
+            Code::NumberInvalid,
+            &[Id::NumberOfBuffers],
+            buffers.to_string(),
+            ">= 0",
+            format!(
+                "{} is {buffers}, and there can't be a negative number of buffers",
+                path(Id::NumberOfBuffers)
+            ),
+        ),
+        Kind::ProcessExceedsLimit {
+            total_process,
+            limit,
+        } => {
+            let mut written = references_if_set(options, &[Id::ProcessSize, Id::FlinkSize]);
+            if written.is_empty() {
+                written = flink_references(options);
+            }
+            written.push(limit_reference(*limit));
+            Statement {
+                code: Code::ProcessExceedsLimit,
+                options: written,
+                configured: memory_size::text(*total_process),
+                bound: format!("<= {}", memory_size::text(*limit)),
+                sum: Vec::new(),
+                what: format!(
+                    "the options make a process of {total_process}, {} more than the container's limit, {limit}, \
+                     and the kernel would kill it",
+                    total_process.saturating_sub(*limit)
+                ),
+                otherwise: "raise the limit to the process size".to_owned(),
+            }
+        }
+        Kind::NetworkTooSmall {
+            network,
+            segment_size,
+        } => Statement {
+            otherwise: "give network memory more".to_owned(),
+            ..simple(
+                Code::NetworkTooSmall,
+                &[Id::NetworkMin, Id::NetworkMax, Id::SegmentSize],
+                memory_size::text(*network),
+                &format!(">= {}", memory_size::text(*segment_size)),
+                format!(
+                    "network memory is {network}, less than one segment of {segment_size}, so that tasks could \
+                     exchange nothing"
+                ),
+            )
+        },
+        Kind::NetworkTooLarge {
+            network,
+            segment_size,
+        } => Statement {
+            otherwise: "lower the total".to_owned(),
+            ..simple(
+                Code::NetworkOutOfRange,
+                &[Id::NetworkMax, Id::SegmentSize],
+                memory_size::text(*network),
+                "at most 2147483647 segments",
+                format!(
+                    "network memory of {network} is {} segments of {segment_size}, and Flink can't count more than \
+                     2147483647",
+                    network.get() / segment_size.get().max(1)
+                ),
+            )
+        },
+        Kind::HeapTooSmall { heap } => Statement {
+            otherwise: "give the heap more".to_owned(),
+            ..simple(
+                Code::HeapTooSmall,
+                &[Id::FrameworkHeapSize, Id::TaskHeapSize],
+                memory_size::text(*heap),
+                &format!("> {}", memory_size::text(startup::HEAP_MUST_EXCEED)),
+                format!(
+                    "the heap, -Xmx, is {heap}, and the JVM refuses to start with {} or less",
+                    startup::HEAP_MUST_EXCEED
+                ),
+            )
+        },
+        Kind::MetaspaceTooSmall { metaspace } => simple(
+            Code::MetaspaceTooSmall,
+            &[Id::JvmMetaspaceSize],
+            value(Id::JvmMetaspaceSize),
+            &format!(">= {}", memory_size::text(startup::SMALLEST_METASPACE)),
+            format!(
+                "{} is {metaspace}, and the JVM refuses to start with less than {}",
+                path(Id::JvmMetaspaceSize),
+                startup::SMALLEST_METASPACE
+            ),
+        ),
+        Kind::SlotsInvalid { slots } => simple(
+            Code::NumberInvalid,
+            &[Id::NumberOfTaskSlots],
+            value(Id::NumberOfTaskSlots),
+            ">= 1",
+            format!(
+                "{} is {slots}, and a TaskManager needs at least one slot",
+                path(Id::NumberOfTaskSlots)
+            ),
+        ),
+        Kind::DuplicateSource { option } => {
+            let settings = options.request.configuration.iter();
+            let both: Vec<OptionReference> = settings
+                .filter(|setting| {
+                    options::lookup(&setting.key).is_some_and(|(id, _)| id == *option)
+                })
+                .map(|setting| OptionReference {
+                    key: setting.key.clone(),
+                    origin: Some(setting.origin.clone()),
+                    path: setting.origin.path(&setting.key),
+                    value: setting.value.clone(),
+                    is_default: false,
+                })
+                .collect();
+            let places: Vec<String> = both
+                .iter()
+                .map(|place| format!("{} ({})", place.path, place.value))
+                .collect();
+            Statement {
+                code: Code::DuplicateSource,
+                configured: places.join(" and "),
+                bound: "one place".to_owned(),
+                sum: Vec::new(),
+                what: format!(
+                    "{} is written twice: {}",
+                    option.key(),
+                    places.join(" and ")
+                ),
+                otherwise: "remove one of them".to_owned(),
+                options: both,
+            }
+        }
+    }
+}
+
+/// What total Flink memory comes from when it is not the rest of the process.
+fn flink_references(options: &Options<'_>) -> Vec<OptionReference> {
+    let found = references_if_set(options, &[Id::FlinkSize]);
+    if !found.is_empty() {
+        return found;
+    }
+    match options.legacy_heap() {
+        Some(LegacyHeap::Option(id)) => references(options, &[id]),
+        _ => references_if_set(options, &[Id::TaskHeapSize, Id::ManagedSize]),
+    }
+}
+
+/// What total Flink memory was cut from, where that is not written itself.
+fn within(options: &Options<'_>) -> String {
+    match options.limit_as_process_size {
+        Some(limit) => format!(" of a container of {limit}"),
+        None => String::new(),
+    }
+}
+
+/// The beginning of the sentence where not even an untouched configuration fits into the container.
+fn limit_at_fault(options: &Options<'_>) -> Option<String> {
+    let limit = options.limit_as_process_size?;
+    let plain = Request {
+        flink_version: options.version(),
+        configuration: super::Configuration::new(),
+        container_limit: Some(limit),
+        legacy_heap_environment: None,
+    };
+    if (Trial { request: plain }).solves() {
+        return None;
+    }
+    let smallest = minimum_container_limit(options.request).map_or(String::new(), |smallest| {
+        format!(", and the smallest that works is {smallest}")
+    });
+    Some(format!("the container's limit is {limit}{smallest}: "))
+}

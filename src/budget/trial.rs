@@ -1,0 +1,362 @@
+//! A request that is changed and solved again: how every suggestion is tried before anybody sees it.
+//!
+//! A trial carries only the options that the derivation reads, so that trying costs the same for a
+//! configuration of a megabyte.
+
+use std::mem::Discriminant;
+
+use super::{
+    effective::Options,
+    infeasible::{Change, Suggestion},
+    memory_size,
+    options::{self, Id},
+    request::{Origin, Request, Setting},
+    startup,
+    taskmanager::{Derivation, EveryViolation, derive},
+    violation::{Kind, Violation},
+};
+use crate::{bytes::Bytes, quantity};
+
+/// One change to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Edit {
+    /// Writes an option: over the setting that counts, or as a new one.
+    Set(Id, String),
+    /// Takes the setting that counts out.
+    Remove(Id),
+    /// Takes every setting of a key out of one kind of origin.
+    RemoveFrom(Id, Origin),
+    /// Takes a key out that is no option of the derivation's own.
+    RemoveKey(String),
+    /// Takes `FLINK_TM_HEAP` out of the environment.
+    RemoveEnvironment,
+    /// Gives the container this much memory.
+    Limit(Bytes),
+}
+
+/// What a violation is about, apart from its numbers: two violations of the same identity are one conflict seen
+/// twice.
+pub(super) type Identity = (Discriminant<Kind>, Option<Id>);
+
+/// The identity of a violation.
+pub(super) fn identity(kind: &Kind) -> Identity {
+    let option = match kind {
+        Kind::Size { option, .. }
+        | Kind::Float { option, .. }
+        | Kind::Integer { option }
+        | Kind::DuplicateSource { option } => Some(*option),
+        Kind::RangeInverted {
+            fraction_option, ..
+        }
+        | Kind::FractionOutside {
+            fraction_option, ..
+        } => Some(*fraction_option),
+        _ => None,
+    };
+    (std::mem::discriminant(kind), option)
+}
+
+/// Everything that is wrong with the options: what Flink refuses, in Flink's order, and then what the started
+/// process would not survive. The second value tells how many of them are Flink's.
+pub(super) fn violations(options: &Options<'_>) -> (Option<Derivation>, Vec<Violation>, usize) {
+    let mut every = EveryViolation::default();
+    let derivation = derive(options, &mut every).ok();
+    let mut violations = every.0;
+    let flinks = violations.len();
+    let mut own = |kind: Kind| {
+        // The number of slots stands in for the cores, and may have been refused as such.
+        let known_as_cores = matches!(kind, Kind::SlotsInvalid { .. })
+            && violations
+                .iter()
+                .any(|known| matches!(known.kind, Kind::CpuNotPositive { from_slots: true }));
+        if !known_as_cores
+            && !violations
+                .iter()
+                .any(|known| identity(&known.kind) == identity(&kind))
+        {
+            violations.push(Violation {
+                kind,
+                in_network_check: false,
+                in_legacy_mapping: false,
+            });
+        }
+    };
+    if options.has_duplicates() {
+        Id::ALL
+            .into_iter()
+            .filter(|id| options.is_duplicated(*id))
+            .for_each(|option| own(Kind::DuplicateSource { option }));
+    }
+    if let Some(derivation) = &derivation {
+        startup::check(options, derivation, own);
+    }
+    (derivation, violations, flinks)
+}
+
+/// A request to try changes on.
+#[derive(Clone)]
+pub(super) struct Trial {
+    pub request: Request,
+}
+
+impl Trial {
+    /// The request without the options that the derivation does not read.
+    pub fn new(request: &Request) -> Trial {
+        let relevant = |setting: &&Setting| {
+            options::lookup(&setting.key).is_some()
+                || setting.key.starts_with(options::EXTERNAL_RESOURCE_PREFIX)
+        };
+        Trial {
+            request: Request {
+                flink_version: request.flink_version,
+                configuration: request
+                    .configuration
+                    .iter()
+                    .filter(relevant)
+                    .cloned()
+                    .collect(),
+                container_limit: request.container_limit,
+                legacy_heap_environment: request.legacy_heap_environment.clone(),
+            },
+        }
+    }
+
+    /// What is wrong with it, without numbers.
+    pub fn identities(&self) -> Vec<Identity> {
+        let options = Options::new(&self.request);
+        violations(&options)
+            .1
+            .iter()
+            .map(|violation| identity(&violation.kind))
+            .collect()
+    }
+
+    /// Whether nothing is wrong with it.
+    pub fn solves(&self) -> bool {
+        violations(&Options::new(&self.request)).1.is_empty()
+    }
+
+    /// The size of an option now: written, or by default; `None` where it does not parse or there is none.
+    pub fn size(&self, id: Id) -> Option<Bytes> {
+        let options = Options::new(&self.request);
+        match options.setting(id) {
+            Some(setting) => memory_size::parse(&setting.value).ok(),
+            None => id.default_size(self.request.flink_version),
+        }
+    }
+
+    /// The request after a change.
+    pub fn with(&self, edit: &Edit) -> Trial {
+        let mut changed = self.clone();
+        let position = |id: Id| self.position(id);
+        match edit {
+            Edit::Set(id, value) => match position(*id) {
+                Some(position) => changed.request.configuration.settings_mut()[position]
+                    .value
+                    .clone_from(value),
+                None => {
+                    changed
+                        .request
+                        .configuration
+                        .push(id.key(), value.clone(), self.place(*id))
+                }
+            },
+            Edit::Remove(id) => {
+                if let Some(position) = position(*id) {
+                    changed
+                        .request
+                        .configuration
+                        .settings_mut()
+                        .remove(position);
+                }
+            }
+            Edit::RemoveFrom(id, origin) => {
+                let kind = std::mem::discriminant(origin);
+                changed
+                    .request
+                    .configuration
+                    .settings_mut()
+                    .retain(|setting| {
+                        std::mem::discriminant(&setting.origin) != kind
+                            || options::lookup(&setting.key).is_none_or(|(other, _)| other != *id)
+                    });
+            }
+            Edit::RemoveKey(key) => {
+                changed
+                    .request
+                    .configuration
+                    .settings_mut()
+                    .retain(|setting| setting.key != *key);
+            }
+            Edit::RemoveEnvironment => changed.request.legacy_heap_environment = None,
+            Edit::Limit(limit) => changed.request.container_limit = Some(*limit),
+        }
+        changed
+    }
+
+    fn position(&self, id: Id) -> Option<usize> {
+        let options = Options::new(&self.request);
+        let chosen = options.setting(id)?;
+        self.request
+            .configuration
+            .iter()
+            .position(|setting| std::ptr::eq(setting, chosen))
+    }
+
+    /// Where an option would be written that is not written yet: beside the others.
+    pub fn place(&self, id: Id) -> Origin {
+        let settings = self.request.configuration.settings();
+        let typed = settings
+            .iter()
+            .any(|setting| matches!(setting.origin, Origin::Field(_)));
+        let on_command_line = settings
+            .iter()
+            .any(|setting| setting.origin == Origin::CommandLine);
+        match id.field_path() {
+            Some(path) if typed || (self.request.container_limit.is_some() && !on_command_line) => {
+                Origin::field(path)
+            }
+            _ if on_command_line => Origin::CommandLine,
+            _ => Origin::FlinkConfiguration,
+        }
+    }
+
+    /// A change, as it is shown to people.
+    pub fn suggestion(&self, edit: &Edit) -> Suggestion {
+        let written = |key: String, setting: Option<&Setting>, change: Change| Suggestion {
+            path: setting.map_or_else(String::new, |setting| setting.origin.path(&setting.key)),
+            origin: setting.map(|setting| setting.origin.clone()),
+            current: setting.map(|setting| setting.value.clone()),
+            key,
+            change,
+        };
+        let options = Options::new(&self.request);
+        let settings = self.request.configuration.settings();
+        match edit {
+            Edit::Set(id, value) => match options.setting(*id) {
+                Some(setting) => written(
+                    setting.key.clone(),
+                    Some(setting),
+                    Change::Set(value.clone()),
+                ),
+                None => {
+                    let origin = self.place(*id);
+                    Suggestion {
+                        key: id.key().to_owned(),
+                        path: origin.path(id.key()),
+                        origin: Some(origin),
+                        current: None,
+                        change: Change::Set(value.clone()),
+                    }
+                }
+            },
+            Edit::Remove(id) => {
+                let setting = options.setting(*id);
+                let key = setting.map_or(id.key(), |setting| &setting.key).to_owned();
+                written(key, setting, Change::Remove)
+            }
+            Edit::RemoveFrom(id, origin) => {
+                let kind = std::mem::discriminant(origin);
+                let setting = settings.iter().find(|setting| {
+                    std::mem::discriminant(&setting.origin) == kind
+                        && options::lookup(&setting.key).is_some_and(|(other, _)| other == *id)
+                });
+                let key = setting.map_or(id.key(), |setting| &setting.key).to_owned();
+                written(key, setting, Change::Remove)
+            }
+            Edit::RemoveKey(key) => written(
+                key.clone(),
+                settings.iter().find(|setting| setting.key == *key),
+                Change::Remove,
+            ),
+            Edit::RemoveEnvironment => Suggestion {
+                key: options::HEAP_ENVIRONMENT.to_owned(),
+                path: Origin::Environment.path(options::HEAP_ENVIRONMENT),
+                origin: Some(Origin::Environment),
+                current: self.request.legacy_heap_environment.clone(),
+                change: Change::Remove,
+            },
+            Edit::Limit(limit) => Suggestion {
+                key: options::PROCESS_SIZE.to_owned(),
+                path: Origin::ContainerLimit.path(options::PROCESS_SIZE),
+                origin: Some(Origin::ContainerLimit),
+                current: self.request.container_limit.map(quantity::memory_text),
+                change: Change::Set(quantity::memory_text(*limit)),
+            },
+        }
+    }
+}
+
+/// The nearest size below or above `current` that is good, in whole mebibytes where that is possible.
+///
+/// `seeds` are sizes that arithmetic suggests; they are exact where the violation stands alone. What is good may be
+/// a window (network memory as the rest of two sizes must be neither too small nor too large), so otherwise a grid
+/// is walked away from `current`, and the step in which it turned good is halved.
+pub(super) fn nearest_good_size(
+    current: Bytes,
+    upwards: bool,
+    seeds: &[Bytes],
+    good: impl Fn(Bytes) -> bool,
+) -> Option<Bytes> {
+    let beyond = |size: &Bytes| {
+        if upwards {
+            *size > current
+        } else {
+            *size < current
+        }
+    };
+    for seed in seeds.iter().copied() {
+        let rounded = if upwards {
+            seed.round_up_to_mebibyte()
+        } else {
+            Bytes::from_mebibytes(seed.whole_mebibytes())
+        };
+        if let Some(size) = [rounded, seed]
+            .into_iter()
+            .filter(beyond)
+            .find(|size| good(*size))
+        {
+            return Some(size);
+        }
+    }
+    let mebibytes = current.whole_mebibytes();
+    let mut bad = mebibytes;
+    let mut found = None;
+    let step = |index: u32| -> Option<u64> {
+        if upwards {
+            // Doubling steps: 1, 2, 4, … mebibytes above.
+            mebibytes
+                .checked_add(1_u64.checked_shl(index)?)
+                .filter(|sum| *sum < 1 << 43)
+        } else {
+            // First as fine as possible near the top, then in sixty-fourths.
+            match index {
+                0 if !current.get().is_multiple_of(Bytes::MEBI.get()) => Some(mebibytes),
+                0..10 => mebibytes.checked_sub(1 << index),
+                10..74 => Some(mebibytes / 64 * u64::from(73 - index)),
+                _ => None,
+            }
+        }
+    };
+    for index in 0..74 {
+        let Some(next) = step(index) else { continue };
+        if (upwards && next <= bad && index > 0) || (!upwards && next > bad) {
+            continue;
+        }
+        if good(Bytes::from_mebibytes(next)) {
+            found = Some(next);
+            break;
+        }
+        bad = next;
+    }
+    let mut nearest = found?;
+    while nearest.abs_diff(bad) > 1 {
+        let middle = nearest.midpoint(bad);
+        if good(Bytes::from_mebibytes(middle)) {
+            nearest = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    Some(Bytes::from_mebibytes(nearest))
+}
