@@ -8,7 +8,6 @@ mod conflict;
 mod decimal;
 mod effective;
 mod feasible;
-mod field;
 mod flink_error;
 mod fraction;
 mod infeasible;
@@ -35,7 +34,6 @@ use self::{
 };
 pub use self::{
     feasible::{minimum_container_limit, nearest_feasible},
-    field::{suspicious_quantity, unreadable_quantity, unsupported_flink_version},
     infeasible::{
         Change, Code, Conflict, FlinkCause, FlinkError, Infeasible, OptionReference, Severity,
         Suggestion, Term,
