@@ -46,6 +46,11 @@ no verb here goes unused.
 - apiGroups: [headroom.dev]
   resources: [taskmanagerpools/status]
   verbs: [patch]
+# Asked for by clusters that run OwnerReferencesPermissionEnforcement: a child says that a deletion of
+# its pool in the foreground waits for it.
+- apiGroups: [headroom.dev]
+  resources: [taskmanagerpools/finalizers]
+  verbs: [update]
 - apiGroups: [""]
   resources: [configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch]

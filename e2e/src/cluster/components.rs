@@ -138,6 +138,8 @@ pub fn api_server(directory: &RunDirectory, pki: &Pki, ports: &Ports) -> Result<
             pki.file("service-account.key"),
         ))
         .arg("--authorization-mode=Node,RBAC")
+        // Some distributions run it: who makes an owner wait for a child needs rights on the owner.
+        .arg("--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
         .arg("--anonymous-auth=false")
         .arg(option("service-cluster-ip-range", SERVICE_RANGE))
         .arg("--allow-privileged=true")
