@@ -12,4 +12,5 @@ mod install_kustomize;
 mod install_user_roles;
 mod nodes;
 mod programs;
+mod real_flink;
 mod resource;
