@@ -109,8 +109,9 @@ pub struct TaskManagerPoolSpec {
     /// Pod template (`metadata` and `spec`) that is merged over the generated one with the meaning of
     /// Kubernetes' strategic merge: volumes, environment, affinity, tolerations, sidecars and so on.
     /// The container named `taskmanager` takes its cpu and memory from `spec.taskManager.resources` only.
-    /// Host paths, host namespaces, privileged containers, added capabilities and another service
-    /// account are refused unless the controller was started with a flag that allows them.
+    /// What pods could grant and a pool must not is refused unless the controller was started with a flag
+    /// that allows it: host paths, host namespaces, privileged containers, added capabilities, another
+    /// service account, secrets, existing PersistentVolumeClaims, nodes and system priorities, devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pod_template_schema")]
     pub pod_template: Option<serde_json::Value>,

@@ -32,16 +32,32 @@ pub(super) fn merge(
     mut generated: PodTemplateSpec,
     mut template: PodTemplateSpec,
 ) -> PodTemplateSpec {
+    // Ports are merged by number, which would lose one of two protocols on the same number; those of the TaskManager
+    // itself were found equal to the generated ones, so that the others only have to be added.
+    let mut further_ports = Vec::new();
     if let Some(spec) = &mut template.spec {
-        let sidecars = spec
-            .containers
-            .iter_mut()
-            .filter(|container| container.name != TASK_MANAGER_CONTAINER);
-        for container in sidecars.chain(spec.init_containers.iter_mut().flatten()) {
+        for container in &mut spec.containers {
+            if container.name == TASK_MANAGER_CONTAINER {
+                further_ports.extend(container.ports.take().into_iter().flatten());
+            } else {
+                restrict(container);
+            }
+        }
+        for container in spec.init_containers.iter_mut().flatten() {
             restrict(container);
         }
     }
     generated.merge_from(template);
+    let containers = generated
+        .spec
+        .iter_mut()
+        .flat_map(|spec| &mut spec.containers);
+    for container in containers.filter(|container| container.name == TASK_MANAGER_CONTAINER) {
+        let ports = container.ports.get_or_insert_default();
+        let own: BTreeSet<_> = ports.iter().map(|port| port.container_port).collect();
+        further_ports.retain(|port| !own.contains(&port.container_port));
+        ports.append(&mut further_ports);
+    }
     generated
 }
 

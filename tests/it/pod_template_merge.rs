@@ -69,7 +69,8 @@ fn lists_are_merged_by_their_keys() {
                     "name": "taskmanager",
                     "imagePullPolicy": "Always",
                     "env": [{"name": "TZ", "value": "UTC"}],
-                    "ports": [{"name": "metrics", "containerPort": 9249}, {"containerPort": 6122}],
+                    "ports": [{"name": "metrics", "containerPort": 9249}, {"containerPort": 6122},
+                        {"name": "statsd", "containerPort": 9249, "protocol": "UDP"}],
                     "resources": {"limits": {"ephemeral-storage": "1Gi", "nvidia.com/gpu": 1}},
                     "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]
                 }
@@ -100,7 +101,7 @@ fn lists_are_merged_by_their_keys() {
         .flatten()
         .map(|port| port.container_port)
         .collect();
-    assert_eq!(ports, [6122, 6121, 9249]);
+    assert_eq!(ports, [6122, 6121, 9249, 9249]);
     let limits = after.resources.as_ref().unwrap().limits.as_ref().unwrap();
     let limits: Vec<_> = limits
         .iter()
