@@ -16,8 +16,12 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-# One line that says which step runs and how many seconds lie behind it.
-step = @printf '\n==> %s\n' '$(1)'
+# One line that says which step runs, and how many seconds went by before it.
+START := $(shell date +%s)
+step = @printf '\n==> %s (after %d s)\n' '$(1)' "$$(($$(date +%s) - $(START)))"
+
+# The steps of `make test` stand in an order: the quick ones first. Cargo is parallel enough.
+.NOTPARALLEL:
 
 ##@ Start here
 
@@ -28,14 +32,14 @@ help: ## List the targets
 	  /^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## A first look: a real control plane, the controller, two pools (ONCE=1 takes all down again)
+demo: prerequisites ## A first look: a real control plane, the controller, two pools (ONCE=1 takes all down again)
 	$(call step,building the harness)
 	@$(CARGO) build --package e2e --bins --locked
 	@$(CARGO) run --quiet --package e2e --bin demo --locked -- $(if $(ONCE),--once)
 
 .PHONY: test
 test: prerequisites fmt lint core unit doc deny generated e2e ## Everything that must hold (what CI runs)
-	@printf '\nmake test: everything holds\n'
+	@printf '\nmake test: everything holds, after %d s\n' "$$(($$(date +%s) - $(START)))"
 
 ##@ Parts of make test
 
