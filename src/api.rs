@@ -33,6 +33,9 @@ pub const ANNOTATION_BUDGET_HASH: &str = "headroom.dev/budget-hash";
 /// Annotation on the pod template: digest of the Flink configuration file the pods run with.
 pub const ANNOTATION_CONFIGURATION_HASH: &str = "headroom.dev/configuration-hash";
 
+/// Annotation on every child: digest of the object as it was applied last.
+pub const ANNOTATION_APPLIED_DIGEST: &str = "headroom.dev/applied-digest";
+
 /// Name of the container that runs the TaskManager.
 pub const TASK_MANAGER_CONTAINER: &str = "taskmanager";
 

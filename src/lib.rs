@@ -8,8 +8,12 @@
 pub mod api;
 pub mod budget;
 pub mod bytes;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "api")]
 pub mod desired;
+#[cfg(feature = "api")]
+pub mod manifest;
 pub mod quantity;
 #[cfg(feature = "api")]
 pub mod status;

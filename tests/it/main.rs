@@ -8,6 +8,10 @@
 mod budget_vectors;
 #[cfg(feature = "api")]
 mod chart;
+#[cfg(feature = "cli")]
+mod cli_program;
+#[cfg(feature = "cli")]
+mod cli_transcripts;
 #[cfg(feature = "api")]
 mod example_pools;
 #[cfg(feature = "api")]

@@ -1,0 +1,374 @@
+//! What can be written on the command line: only parsed here, resolved by the commands.
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::{
+    budget::FlinkVersion,
+    bytes::Bytes,
+    desired::{Allowance, Settings},
+    quantity::{parse_memory, suspicious_memory},
+};
+
+const ABOUT: &str =
+    "Sizes Apache Flink TaskManager pods on Kubernetes, byte for byte as Flink does";
+
+const LONG_ABOUT: &str = "\
+Sizes Apache Flink TaskManager pods on Kubernetes, byte for byte as Flink does.
+
+Everything the controller decides about a TaskManagerPool is computed here offline, from the same YAML and by \
+the same code: the size of every memory component, the JVM flags, every conflict with its fixes, and the \
+objects that would be applied.";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 everything is sound, 1 conflicts, 2 the command line or an input could not be read.
+Results go to standard output, everything else to standard error.
+
+As a kubectl plugin: link this program as `kubectl-headroom` into a directory of PATH,
+  ln -s \"$(command -v headroom)\" ~/.local/bin/kubectl-headroom
+and call it as `kubectl headroom`.";
+
+#[derive(Debug, Parser)]
+#[command(version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(super) struct Arguments {
+    /// When to colour the text
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    #[arg(
+        help = "When to colour the text: auto (only on a terminal, and not if NO_COLOR is set), always, never"
+    )]
+    pub color: ColorChoice,
+
+    /// Columns to fit the text into; default: those of the terminal, or 100
+    #[arg(long, global = true, value_name = "COLUMNS", value_parser = parse_width)]
+    pub width: Option<usize>,
+
+    /// Say also how many documents of other kinds were passed over
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+
+    #[command(subcommand)]
+    pub subcommand: Subcommand,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    Solve(Solve),
+    Explain(Explain),
+    Check(Check),
+    Render(Render),
+    Crd(Crd),
+    Completions(Completions),
+}
+
+/// Print the size of every memory component, the JVM flags and the options
+#[derive(Debug, Args)]
+#[command(
+    long_about = "\
+Print the size of every memory component, the JVM flags and the options that fix them.
+
+The input is either TaskManagerPools in YAML, or a configuration given by options.",
+    after_help = "\
+Examples:
+  headroom solve pool.yaml                                    every pool of a file
+  kubectl get tmpool clicks -o yaml | headroom solve -        a pool of the cluster
+  headroom solve --process-size 4g --flink-version 2.1        what Flink makes of 4 GiB
+  headroom solve --flink-version 1.20 -D taskmanager.memory.process.size=8g \\
+      -D taskmanager.memory.managed.fraction=0.6 --container-limit 8Gi -o json
+
+Exit codes: 0 solved, 1 conflicts, 2 the command line or an input could not be read."
+)]
+pub(super) struct Solve {
+    #[command(flatten)]
+    pub question: Question,
+
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+}
+
+/// Print the tree of sizes with the reason for each number, and the conflicts with their fixes
+#[derive(Debug, Args)]
+#[command(
+    long_about = "\
+Print the tree of sizes, from the container to the last component, with the reason for each number: which \
+rule gave it, from which inputs. Where the options contradict each other, print every conflict with the sum \
+that does not work out and the changes of which each one resolves it.
+
+The input is either TaskManagerPools in YAML, or a configuration given by options.",
+    after_help = "\
+Examples:
+  headroom explain pool.yaml                                  why is every number what it is
+  headroom explain --process-size 4g --flink-version 2.1      the same for plain options
+  headroom explain --process-size 1g --flink-version 2.1 -D taskmanager.memory.managed.size=900m
+
+Exit codes: 0 solved, 1 conflicts, 2 the command line or an input could not be read."
+)]
+pub(super) struct Explain {
+    #[command(flatten)]
+    pub question: Question,
+
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
+}
+
+/// Check pools without a cluster, for CI: exit 0 sound, 1 conflicts, 2 not readable
+#[derive(Debug, Args)]
+#[command(
+    long_about = "\
+Check pools without a cluster, for CI and commit hooks.
+
+Every TaskManagerPool of every file is solved; documents of other kinds are passed over. Fields that the \
+resource does not have are errors with the nearest right name. Warnings are printed and do not fail, unless \
+--deny-warnings is given.",
+    after_help = "\
+Examples:
+  headroom check pool.yaml
+  headroom check manifests/*.yaml --deny-warnings
+  helm template clicks ./chart | headroom check -
+  headroom check pools/*.yaml -o github                       annotations of a GitHub workflow
+
+Exit codes: 0 sound, 1 conflicts (or warnings with --deny-warnings), 2 an input could not be read. Where
+both happen, 2 wins; every pool that could be read is checked all the same."
+)]
+pub(super) struct Check {
+    /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    #[command(flatten)]
+    pub policy: Policy,
+
+    /// Let warnings fail too
+    #[arg(long)]
+    pub deny_warnings: bool,
+
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: CheckOutput,
+}
+
+/// Print exactly the objects that the controller would apply
+#[derive(Debug, Args)]
+#[command(
+    long_about = "\
+Print exactly the objects that the controller would apply for the pools, in the order in which it applies \
+them.
+
+For a pool as it is stored in a cluster (`kubectl get tmpool NAME -o yaml`) the output equals the bodies of \
+the controller's apply requests. A pool that was never stored has no uid, so its children carry no owner \
+reference; without a namespace they stand in the namespace of --namespace.
+
+Nothing is printed to standard output unless every pool can be rendered.",
+    after_help = "\
+Examples:
+  headroom render pool.yaml
+  headroom render pool.yaml --namespace streaming | kubectl diff -f -
+  kubectl get tmpool clicks -o yaml | headroom render - -o json
+
+Exit codes: 0 rendered, 1 conflicts, 2 the command line or an input could not be read."
+)]
+pub(super) struct Render {
+    /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    #[command(flatten)]
+    pub policy: Policy,
+
+    /// Namespace of pools that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+
+    /// Form: yaml (one document for each object) or json (one List)
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: RenderOutput,
+}
+
+/// Print the CustomResourceDefinition of TaskManagerPool
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  headroom crd | kubectl apply --server-side -f -
+  headroom crd -o json")]
+pub(super) struct Crd {
+    /// Form of the definition
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: RenderOutput,
+}
+
+/// Print the completion script of a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bash: headroom completions bash > ~/.local/share/bash-completion/completions/headroom
+  zsh:  headroom completions zsh > \"${fpath[1]}/_headroom\"
+  fish: headroom completions fish > ~/.config/fish/completions/headroom.fish")]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// What is asked: pools in files, or a configuration in options.
+#[derive(Debug, Args)]
+pub(super) struct Question {
+    /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
+    #[arg(value_name = "FILE", required_unless_present = "flink_version")]
+    #[arg(conflicts_with_all = ["flink_version", "process_size", "flink_size", "options", "container_limit"])]
+    pub files: Vec<String>,
+
+    #[command(flatten)]
+    pub policy: Policy,
+
+    /// Flink version, for example 2.1 or 1.20.5
+    #[arg(long, value_name = "VERSION", help_heading = "Instead of files")]
+    pub flink_version: Option<FlinkVersion>,
+
+    /// Total process memory, for example 4g; short for -D taskmanager.memory.process.size
+    #[arg(
+        long,
+        value_name = "SIZE",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    pub process_size: Option<String>,
+
+    /// Total Flink memory, for example 3g; short for -D taskmanager.memory.flink.size
+    #[arg(
+        long,
+        value_name = "SIZE",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    pub flink_size: Option<String>,
+
+    /// Flink option, repeatable; as with Flink's own scripts the last one of a key counts
+    #[arg(
+        short = 'D',
+        value_name = "KEY=VALUE",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    #[arg(id = "options", value_parser = parse_option)]
+    pub options: Vec<(String, String)>,
+
+    /// Memory limit of the container, as a Kubernetes quantity, for example 4Gi
+    #[arg(
+        long,
+        value_name = "QUANTITY",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    #[arg(value_parser = parse_limit)]
+    pub container_limit: Option<Limit>,
+}
+
+/// What the controller in question was started with.
+#[derive(Debug, Args)]
+pub(super) struct Policy {
+    /// Fields of pod templates to allow, as with the controller's flag of this name
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub allow_pod_template: Vec<Allowance>,
+}
+
+impl Policy {
+    /// The same as the controller's own settings.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            pod_template_allowances: self.allow_pod_template.iter().copied().collect(),
+        }
+    }
+}
+
+/// The memory limit of a container.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    /// The limit.
+    pub bytes: Bytes,
+    /// What is odd about the text, and what was probably meant.
+    pub warning: Option<String>,
+}
+
+/// Form of an answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Form of the answer of `check`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum CheckOutput {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Annotations of a GitHub workflow
+    Github,
+}
+
+/// Form of objects.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum RenderOutput {
+    /// YAML, one document for each object
+    #[default]
+    Yaml,
+    /// JSON
+    Json,
+}
+
+fn parse_width(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(width) if (40..=1000).contains(&width) => Ok(width),
+        _ => Err("expected a number from 40 to 1000".to_owned()),
+    }
+}
+
+fn parse_limit(text: &str) -> Result<Limit, String> {
+    let bytes = parse_memory(text).map_err(|error| error.to_string())?;
+    let warning = suspicious_memory(text).map(|suspicion| {
+        let meant = suspicion.meant.join(" or ");
+        format!("{}; did you mean {meant}?", suspicion.reason)
+    });
+    Ok(Limit { bytes, warning })
+}
+
+fn parse_option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        Some(_) => Err("the key before = is empty".to_owned()),
+        None => {
+            Err("expected KEY=VALUE, for example taskmanager.memory.managed.size=1g".to_owned())
+        }
+    }
+}

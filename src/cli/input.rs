@@ -1,0 +1,465 @@
+//! Reads pools from files and standard input; every problem gets a file, a line, a column and a field.
+//!
+//! A document is held against the schema of the resource before it becomes one, so that a misspelt field
+//! is an error here and not something the API server drops silently. One unreadable file never keeps the
+//! others from being read.
+
+pub mod node;
+pub mod schema;
+
+use std::{
+    fmt, fs,
+    io::{self, Read},
+    path::Path,
+    sync::LazyLock,
+};
+
+use k8s_openapi::{api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use serde::Serialize;
+use serde_json::Value;
+use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
+
+use self::{
+    node::{Node, Place, Shape},
+    schema::{Depth, Problem, Schema, instead, quoted},
+};
+use crate::api::{GROUP, crd, v1alpha1::TaskManagerPool};
+
+/// The most bytes that one file may have: far more than etcd takes for one object, and little enough to
+/// read without a second thought.
+pub const LARGEST_FILE_BYTES: u64 = 8 << 20;
+
+/// The name under which standard input is given and reported.
+pub const STANDARD_INPUT: &str = "-";
+
+const VERSION: &str = "v1alpha1";
+const KIND: &str = "TaskManagerPool";
+
+/// Everything that was found in the named files.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// The pools, in the order of the files.
+    pub pools: Vec<PoolDocument>,
+    /// What could not be read.
+    pub problems: Vec<InputProblem>,
+    /// Documents of other kinds.
+    pub passed_over: usize,
+}
+
+/// A pool and where it was read.
+#[derive(Debug)]
+pub struct PoolDocument {
+    /// Where.
+    pub source: Source,
+    /// The pool.
+    pub pool: TaskManagerPool,
+    /// The document that the pool was read from.
+    pub document: Node,
+}
+
+/// Where a document was read.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// The file as it was named; `-` for standard input.
+    pub file: String,
+    /// The line the document begins at.
+    pub line: u64,
+}
+
+impl Source {
+    /// The name of the file as a person is shown it.
+    #[must_use]
+    pub fn shown_file(&self) -> String {
+        shown(&self.file)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", shown(&self.file), self.line)
+    }
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InputProblem {
+    /// The file as it was named; `-` for standard input.
+    pub file: String,
+    /// Line, from 1; absent where the whole file is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+    /// The field, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+/// One line, in the form that editors and terminals turn into a link: `file:line:column: field: message`.
+impl fmt::Display for InputProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&shown(&self.file))?;
+        if let Some(line) = self.line {
+            write!(formatter, ":{line}")?;
+        }
+        if let Some(column) = self.column {
+            write!(formatter, ":{column}")?;
+        }
+        if let Some(field) = &self.field {
+            write!(formatter, ": {field}")?;
+        }
+        write!(formatter, ": {}", self.message)
+    }
+}
+
+/// The name of a file as a person is shown it, on one line whatever it contains.
+fn shown(file: &str) -> String {
+    if file == STANDARD_INPUT {
+        return "standard input".to_owned();
+    }
+    file.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control().then(|| character.escape_debug());
+            let plain = (!character.is_control()).then_some(character);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+impl Input {
+    /// Reads every pool from the named files; `-` is standard input.
+    ///
+    /// Never fails: what could not be read is in [`Input::problems`].
+    pub fn read(files: &[String], standard_input: &mut dyn Read) -> Input {
+        let mut input = Input::default();
+        let mut standard_input = Some(standard_input);
+        for file in files {
+            let text = if file == STANDARD_INPUT {
+                match standard_input.take() {
+                    Some(reader) => read_text(reader),
+                    None => Err("named twice, but it can be read only once".to_owned()),
+                }
+            } else {
+                open(Path::new(file)).and_then(|opened| read_text(&mut { opened }))
+            };
+            match text {
+                Ok(text) => input.add_text(file, &text),
+                Err(message) => input.problems.push(InputProblem {
+                    file: file.clone(),
+                    line: None,
+                    column: None,
+                    field: None,
+                    message,
+                }),
+            }
+        }
+        input
+    }
+
+    fn add_text(&mut self, file: &str, text: &str) {
+        // More documents than anybody writes; it bounds the work for a file of nothing but separators.
+        const MOST_DOCUMENTS: usize = 10_000;
+        let lines: Vec<&str> = text.lines().collect();
+        let mut bytes = text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes();
+        for (index, document) in
+            serde_saphyr::read_with_options::<_, Node>(&mut bytes, options()).enumerate()
+        {
+            if index == MOST_DOCUMENTS {
+                self.problem(
+                    file,
+                    None,
+                    None,
+                    format!("more than {MOST_DOCUMENTS} documents; split the file"),
+                );
+                break;
+            }
+            match document {
+                Ok(node) => {
+                    let reader = DocumentReader {
+                        file,
+                        lines: &lines,
+                    };
+                    reader.read(&node, self);
+                }
+                Err(error) => {
+                    let place = error
+                        .location()
+                        .map(Place::from)
+                        .filter(|place| place.line > 0);
+                    self.problem(file, place, None, sentence(&error));
+                }
+            }
+        }
+    }
+
+    fn problem(
+        &mut self,
+        file: &str,
+        place: Option<Place>,
+        field: Option<String>,
+        message: String,
+    ) {
+        self.problems.push(InputProblem {
+            file: file.to_owned(),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            field: field.filter(|field| !field.is_empty()),
+            message,
+        });
+    }
+}
+
+/// Turns one document into pools.
+struct DocumentReader<'a> {
+    file: &'a str,
+    lines: &'a [&'a str],
+}
+
+impl DocumentReader<'_> {
+    fn read(&self, node: &Node, input: &mut Input) {
+        let Shape::Map(_) = &node.shape else {
+            input.problem(
+                self.file,
+                Some(node.place),
+                None,
+                format!("expected a Kubernetes object, found {}", node.shape.kind()),
+            );
+            return;
+        };
+        let api_version = node.child("apiVersion").and_then(Node::text);
+        let kind = node.child("kind").and_then(Node::text);
+        let (group, version) =
+            match api_version.map(|text| text.split_once('/').unwrap_or(("", text))) {
+                Some(parts) => parts,
+                None => {
+                    self.without_type(
+                        node,
+                        kind.is_none(),
+                        input,
+                        "apiVersion",
+                        format!("{GROUP}/{VERSION}"),
+                    );
+                    return;
+                }
+            };
+        let Some(kind) = kind else {
+            self.without_type(node, false, input, "kind", KIND.to_owned());
+            return;
+        };
+        if kind == "List" && group.is_empty() || group == GROUP && kind == "TaskManagerPoolList" {
+            match node.child("items").map(|items| &items.shape) {
+                Some(Shape::List(items)) => items.iter().for_each(|item| self.read(item, input)),
+                _ => input.problem(
+                    self.file,
+                    Some(node.place),
+                    Some("items".to_owned()),
+                    "a list needs its items".to_owned(),
+                ),
+            }
+        } else if group != GROUP {
+            input.passed_over += 1;
+        } else if kind != KIND {
+            let place = node.child("kind").map_or(node.place, |child| child.place);
+            let message = format!(
+                "unknown kind {}{}",
+                quoted(kind),
+                instead(kind, [KIND].into_iter(), "the kind here is")
+            );
+            input.problem(self.file, Some(place), Some("kind".to_owned()), message);
+        } else if version != VERSION {
+            let place = node
+                .child("apiVersion")
+                .map_or(node.place, |child| child.place);
+            let message = format!(
+                "unknown version {}; this is {GROUP}/{VERSION}",
+                quoted(version)
+            );
+            input.problem(
+                self.file,
+                Some(place),
+                Some("apiVersion".to_owned()),
+                message,
+            );
+        } else {
+            self.read_pool(node, input);
+        }
+    }
+
+    /// A document without `apiVersion` or `kind`: some other YAML file, unless it looks like an object.
+    fn without_type(
+        &self,
+        node: &Node,
+        is_both: bool,
+        input: &mut Input,
+        field: &str,
+        value: String,
+    ) {
+        if is_both && node.child("spec").is_none() {
+            input.passed_over += 1;
+            return;
+        }
+        input.problem(
+            self.file,
+            Some(node.place),
+            Some(field.to_owned()),
+            format!("required field is missing; for a pool write {field}: {value}"),
+        );
+    }
+
+    fn read_pool(&self, node: &Node, input: &mut Input) {
+        let mut problems = Vec::new();
+        let pool_schema = Schema::new(&POOL_SCHEMA, Depth::Full, self.lines);
+        pool_schema.check("", node, &mut problems);
+        match node.child("metadata") {
+            Some(metadata) => {
+                Schema::new(&METADATA_SCHEMA, Depth::Full, self.lines).check(
+                    "metadata",
+                    metadata,
+                    &mut problems,
+                );
+                if metadata.child("name").is_none() && metadata.child("generateName").is_none() {
+                    problems.push(missing("metadata.name", metadata.place));
+                }
+            }
+            None => problems.push(missing("metadata.name", node.place)),
+        }
+        if let Some(template) = node
+            .child("spec")
+            .and_then(|spec| spec.child("podTemplate"))
+        {
+            Schema::new(&POD_TEMPLATE_SCHEMA, Depth::Names, self.lines).check(
+                "spec.podTemplate",
+                template,
+                &mut problems,
+            );
+        }
+        if problems.is_empty() {
+            match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(node)) {
+                Ok(pool) => input.pools.push(PoolDocument {
+                    source: Source {
+                        file: self.file.to_owned(),
+                        line: node.place.line,
+                    },
+                    pool,
+                    document: node.clone(),
+                }),
+                Err(error) => input.problem(self.file, Some(node.place), None, error.to_string()),
+            }
+            return;
+        }
+        problems.sort_by_key(|problem| problem.place);
+        for problem in problems {
+            input.problem(
+                self.file,
+                Some(problem.place),
+                Some(problem.field),
+                problem.message,
+            );
+        }
+    }
+}
+
+fn missing(field: &str, place: Place) -> Problem {
+    Problem {
+        place,
+        field: field.to_owned(),
+        message: "required field is missing".to_owned(),
+    }
+}
+
+/// The schema of a pool, the one in the CustomResourceDefinition.
+static POOL_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let definition = serde_json::to_value(crd::custom_resource_definition()).unwrap_or_default();
+    let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    // The API server knows these fields of every object without being told.
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        for name in ["apiVersion", "kind"] {
+            properties.insert(name.to_owned(), serde_json::json!({"type": "string"}));
+        }
+        properties
+            .entry("metadata")
+            .or_insert_with(|| serde_json::json!({"type": "object"}));
+    }
+    schema
+});
+
+static METADATA_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| schemars::schema_for!(ObjectMeta).to_value());
+
+static POD_TEMPLATE_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| schemars::schema_for!(PodTemplateSpec).to_value());
+
+fn open(path: &Path) -> Result<fs::File, String> {
+    let opened = fs::File::open(path).map_err(|error| reason(&error))?;
+    let metadata = opened.metadata().map_err(|error| reason(&error))?;
+    if metadata.is_dir() {
+        return Err("is a directory; name the files in it".to_owned());
+    }
+    Ok(opened)
+}
+
+fn read_text(reader: &mut dyn Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    reader
+        .take(LARGEST_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| reason(&error))?;
+    if bytes.len() as u64 > LARGEST_FILE_BYTES {
+        return Err(format!(
+            "larger than {} MiB; split it",
+            LARGEST_FILE_BYTES >> 20
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("not UTF-8 text: byte 0x{:02x} in line {line}", bytes[valid])
+    })
+}
+
+/// The cause of a failed read, without the number that the operating system adds.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What a YAML error says, in one line without its place.
+fn sentence(error: &serde_saphyr::Error) -> String {
+    let error = error.without_snippet();
+    if matches!(error, serde_saphyr::Error::Budget { .. }) {
+        return "too large or nested too deeply for a Kubernetes object".to_owned();
+    }
+    UserMessageFormatter
+        .format_message(error)
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+/// Reads YAML as `kubectl` does, within bounds that hold for any object the API server stores.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_documents: usize::MAX,
+            max_nodes: 1_000_000,
+            max_events: 4_000_000,
+        },
+    }
+}

@@ -1,0 +1,243 @@
+//! From the command line to answers: what is asked, solved by the same code as in the controller.
+
+use std::io::Read;
+
+use super::{
+    arguments::{Policy, Question},
+    input::{
+        Input, InputProblem, PoolDocument, Source,
+        node::{Node, Place},
+    },
+};
+use crate::{
+    api::v1alpha1::TaskManagerPool,
+    budget::{
+        Budget, Configuration, Conflict, FlinkError, FlinkVersion, Origin, Request, Severity,
+        dynamic_configurations, minimum_container_limit, options, solve,
+    },
+    bytes::Bytes,
+    desired::{Settings, request_of, validate},
+};
+
+/// Everything that one invocation was asked.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// One for each pool, or one for the options.
+    pub answers: Vec<Answer>,
+    /// What could not be read.
+    pub problems: Vec<InputProblem>,
+    /// Documents of other kinds.
+    pub passed_over: usize,
+    /// What is odd about the command line itself.
+    pub warnings: Vec<String>,
+}
+
+/// What is known about one pool, or about one set of options.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub subject: Subject,
+    /// The budget, where the memory options solve; other conflicts may still keep the pool from running.
+    pub budget: Option<Budget>,
+    /// The options that fix every size of that budget, in the order in which Flink is given them.
+    pub options: Vec<(String, String)>,
+    /// Digest of the budget, as in the status of the pool; `None` for options, and for a pool that cannot run.
+    pub budget_hash: Option<String>,
+    /// Errors first, then warnings.
+    pub conflicts: Vec<Conflict>,
+    /// Where the first option of each conflict stands in the file, in the same order; empty for options.
+    pub places: Vec<Option<Place>>,
+    /// What Flink itself would throw.
+    pub flink_error: Option<FlinkError>,
+    /// The smallest container, in whole MiB, that these options fit into.
+    pub minimum_container_limit: Option<Bytes>,
+}
+
+/// What an answer is about.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    /// Where the pool was read; `None` for options.
+    pub source: Option<Source>,
+    /// Name of the pool.
+    pub name: Option<String>,
+    /// Namespace of the pool, where it names one.
+    pub namespace: Option<String>,
+    /// The Flink version as it was written.
+    pub flink_version: String,
+}
+
+impl Answer {
+    /// The conflicts, each with its place.
+    pub fn placed_conflicts(&self) -> impl Iterator<Item = (&Conflict, Option<Place>)> {
+        let places = self.places.iter().copied().chain(std::iter::repeat(None));
+        self.conflicts.iter().zip(places)
+    }
+
+    /// Conflicts that prevent a budget.
+    pub fn errors(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts
+            .iter()
+            .filter(|conflict| conflict.severity == Severity::Error)
+    }
+
+    /// Conflicts that do not.
+    pub fn warnings(&self) -> impl Iterator<Item = &Conflict> {
+        self.conflicts
+            .iter()
+            .filter(|conflict| conflict.severity == Severity::Warning)
+    }
+}
+
+impl Answers {
+    /// Answers a question.
+    pub fn to(question: &Question, standard_input: &mut dyn Read) -> Answers {
+        match question.flink_version {
+            Some(version) => Answers {
+                answers: vec![answer_options(question, version)],
+                warnings: question
+                    .container_limit
+                    .iter()
+                    .filter_map(|limit| limit.warning.as_ref())
+                    .map(|warning| format!("--container-limit: {warning}"))
+                    .collect(),
+                ..Answers::default()
+            },
+            None => Answers::to_files(&question.files, &question.policy, standard_input),
+        }
+    }
+
+    /// Answers for every pool in files.
+    pub fn to_files(files: &[String], policy: &Policy, standard_input: &mut dyn Read) -> Answers {
+        let input = Input::read(files, standard_input);
+        let settings = policy.settings();
+        let answer = |document: &PoolDocument| answer_pool(document, &settings);
+        Answers {
+            answers: input.pools.iter().map(answer).collect(),
+            problems: input.problems,
+            passed_over: input.passed_over,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Whether any answer has an error.
+    pub fn has_errors(&self) -> bool {
+        self.answers
+            .iter()
+            .any(|answer| answer.errors().next().is_some())
+    }
+
+    /// Whether any answer has a warning.
+    pub fn has_warnings(&self) -> bool {
+        self.answers
+            .iter()
+            .any(|answer| answer.warnings().next().is_some())
+    }
+}
+
+fn answer_options(question: &Question, version: FlinkVersion) -> Answer {
+    let mut configuration = Configuration::new();
+    let shorthands = [
+        (options::PROCESS_SIZE, &question.process_size),
+        (options::FLINK_SIZE, &question.flink_size),
+    ];
+    for (key, value) in shorthands {
+        if let Some(value) = value {
+            configuration.push(key, value.clone(), Origin::CommandLine);
+        }
+    }
+    for (key, value) in &question.options {
+        configuration.push(key.clone(), value.clone(), Origin::CommandLine);
+    }
+    let subject = Subject {
+        source: None,
+        name: None,
+        namespace: None,
+        flink_version: version.to_string(),
+    };
+    let mut request = Request::new(version, configuration);
+    if let Some(limit) = &question.container_limit {
+        request = request.with_container_limit(limit.bytes);
+    }
+    answer_request(subject, &request)
+}
+
+fn answer_request(subject: Subject, request: &Request) -> Answer {
+    let (budget, conflicts, flink_error) = match solve(request) {
+        Ok(mut budget) => {
+            let warnings = std::mem::take(&mut budget.warnings);
+            (Some(budget), warnings, None)
+        }
+        Err(infeasible) => (None, infeasible.conflicts, infeasible.flink_error),
+    };
+    Answer {
+        subject,
+        options: budget
+            .as_ref()
+            .map(dynamic_configurations)
+            .unwrap_or_default(),
+        budget,
+        budget_hash: None,
+        conflicts,
+        places: Vec::new(),
+        flink_error,
+        minimum_container_limit: minimum_container_limit(request),
+    }
+}
+
+pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answer {
+    let pool = &document.pool;
+    let subject = Subject {
+        source: Some(document.source.clone()),
+        name: Some(pool_name(pool)),
+        namespace: pool.metadata.namespace.clone(),
+        flink_version: pool.spec.flink_version.clone(),
+    };
+    match validate(pool, settings) {
+        Ok(valid) => Answer {
+            subject,
+            options: valid.options,
+            budget: Some(valid.budget),
+            budget_hash: Some(valid.budget_hash),
+            places: places(&valid.warnings, &document.document),
+            conflicts: valid.warnings,
+            flink_error: None,
+            minimum_container_limit: valid.minimum_limit,
+        },
+        Err(invalid) => {
+            // What is wrong may be something else than the memory; then the sizes are still worth showing.
+            let memory = request_of(pool).map(|request| answer_request(subject.clone(), &request));
+            let (budget, options, flink_error) = match memory {
+                Some(answer) => (answer.budget, answer.options, answer.flink_error),
+                None => (None, Vec::new(), None),
+            };
+            Answer {
+                subject,
+                budget,
+                options,
+                budget_hash: None,
+                places: places(&invalid.conflicts, &document.document),
+                conflicts: invalid.conflicts,
+                flink_error,
+                minimum_container_limit: invalid.minimum_limit,
+            }
+        }
+    }
+}
+
+/// Where each conflict is to be looked at.
+fn places(conflicts: &[Conflict], document: &Node) -> Vec<Option<Place>> {
+    let first = |conflict: &Conflict| {
+        let paths = conflict.options.iter().map(|option| option.path.as_str());
+        paths.filter_map(|path| document.place_of(path)).next()
+    };
+    conflicts.iter().map(first).collect()
+}
+
+/// The name of a pool, or the beginning of the name that the API server will make up.
+pub(super) fn pool_name(pool: &TaskManagerPool) -> String {
+    let metadata = &pool.metadata;
+    match (&metadata.name, &metadata.generate_name) {
+        (Some(name), _) => name.clone(),
+        (None, Some(beginning)) => format!("{beginning}…"),
+        (None, None) => String::new(),
+    }
+}

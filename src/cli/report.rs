@@ -1,0 +1,264 @@
+//! The answers as data, for JSON and YAML: a stable shape that programs may rely on.
+//!
+//! Fields are only ever added. Sizes are plain bytes in fields whose names end in `Bytes`, or in a field
+//! `bytes` beside its name; texts are for people and may change.
+
+use serde::Serialize;
+
+use super::{
+    Reply,
+    input::{InputProblem, Source},
+    question::{Answer, Answers},
+    text::{self, Keys},
+};
+use crate::{
+    budget::{Budget, Component, Conflict, FlinkError, Source as Rule, jvm_parameters},
+    bytes::Bytes,
+};
+
+/// The answer of `solve`, `explain` and `check` in JSON and YAML.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report<'a> {
+    /// One for each pool, or one for the options.
+    results: Vec<ResultReport<'a>>,
+    /// What could not be read.
+    problems: &'a [InputProblem],
+    /// Documents of other kinds.
+    passed_over: usize,
+}
+
+/// How much of a budget is reported.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Detail {
+    /// Whether there is one.
+    Verdict,
+    /// The sizes.
+    Sizes,
+    /// The sizes, and a sentence for each that says why.
+    Reasons,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a Source>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    flink_version: &'a str,
+    solved: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetReport<'a>>,
+    conflicts: Vec<ConflictReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flink_error: Option<&'a FlinkError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_container_limit_bytes: Option<Bytes>,
+}
+
+#[derive(Serialize)]
+struct ConflictReport<'a> {
+    #[serde(flatten)]
+    conflict: &'a Conflict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BudgetReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_limit_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unassigned_bytes: Option<Bytes>,
+    components: Components<'a>,
+    jvm_heap_bytes: Bytes,
+    jvm_direct_bytes: Bytes,
+    segment_size_bytes: Bytes,
+    network_segments: u64,
+    managed_segments: u64,
+    cpu_cores: f64,
+    number_of_task_slots: i32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    external_resources: Vec<Named<i64>>,
+    jvm_arguments: Vec<String>,
+    options: Vec<Pair<'a>>,
+}
+
+/// The components by name, in the order of Flink's own documentation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Components<'a> {
+    total_process: ComponentReport<'a>,
+    total_flink: ComponentReport<'a>,
+    framework_heap: ComponentReport<'a>,
+    task_heap: ComponentReport<'a>,
+    managed: ComponentReport<'a>,
+    framework_off_heap: ComponentReport<'a>,
+    task_off_heap: ComponentReport<'a>,
+    network: ComponentReport<'a>,
+    jvm_metaspace: ComponentReport<'a>,
+    jvm_overhead: ComponentReport<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ComponentReport<'a> {
+    bytes: Bytes,
+    size: String,
+    source: &'a Rule,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Named<T> {
+    name: String,
+    amount: T,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pair<'a> {
+    key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Report<'a> {
+    /// The report of these answers.
+    pub fn new(answers: &'a Answers, detail: Detail) -> Self {
+        Self {
+            results: answers
+                .answers
+                .iter()
+                .map(|answer| result(answer, detail))
+                .collect(),
+            problems: &answers.problems,
+            passed_over: answers.passed_over,
+        }
+    }
+
+    /// The report as JSON on several lines.
+    pub fn json(&self, exit: u8) -> Reply {
+        match serde_json::to_string_pretty(self) {
+            Ok(text) => Reply {
+                output: text + "\n",
+                exit,
+                ..Reply::default()
+            },
+            Err(error) => unwritable(&error),
+        }
+    }
+
+    /// The report as YAML.
+    pub fn yaml(&self, exit: u8) -> Reply {
+        match serde_saphyr::to_string(self) {
+            Ok(output) => Reply {
+                output,
+                exit,
+                ..Reply::default()
+            },
+            Err(error) => unwritable(&error),
+        }
+    }
+}
+
+/// The reply where a result cannot be written in the form that was asked for.
+pub(super) fn unwritable(error: &dyn std::error::Error) -> Reply {
+    Reply {
+        error: format!("error: the result could not be written in this form: {error}\n"),
+        exit: super::EXIT_UNREADABLE,
+        ..Reply::default()
+    }
+}
+
+fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
+    ResultReport {
+        source: answer.subject.source.as_ref(),
+        name: answer.subject.name.as_deref(),
+        namespace: answer.subject.namespace.as_deref(),
+        flink_version: &answer.subject.flink_version,
+        solved: answer.budget.is_some() && answer.errors().next().is_none(),
+        budget: answer
+            .budget
+            .as_ref()
+            .filter(|_| detail != Detail::Verdict)
+            .map(|budget| budget_report(answer, budget, detail)),
+        conflicts: answer
+            .placed_conflicts()
+            .map(|(conflict, place)| ConflictReport {
+                conflict,
+                line: place.map(|place| place.line),
+                column: place.map(|place| place.column),
+            })
+            .collect(),
+        flink_error: answer.flink_error.as_ref(),
+        minimum_container_limit_bytes: answer.minimum_container_limit,
+    }
+}
+
+fn budget_report<'a>(answer: &'a Answer, budget: &'a Budget, detail: Detail) -> BudgetReport<'a> {
+    let component = |component: &'_ Component| -> (Bytes, String, Option<String>) {
+        let reason = (detail == Detail::Reasons).then(|| text::reason(component, Keys::Whole));
+        (component.bytes, text::size(component.bytes), reason)
+    };
+    macro_rules! components {
+        ($($name:ident),+ $(,)?) => {
+            Components {
+                $($name: {
+                    let (bytes, size, reason) = component(&budget.$name);
+                    ComponentReport { bytes, size, source: &budget.$name.source, reason }
+                },)+
+            }
+        };
+    }
+    BudgetReport {
+        hash: answer.budget_hash.as_deref(),
+        container_limit_bytes: budget.container_limit,
+        unassigned_bytes: budget.container_limit.map(|_| budget.unassigned()),
+        components: components!(
+            total_process,
+            total_flink,
+            framework_heap,
+            task_heap,
+            managed,
+            framework_off_heap,
+            task_off_heap,
+            network,
+            jvm_metaspace,
+            jvm_overhead,
+        ),
+        jvm_heap_bytes: budget.jvm_heap(),
+        jvm_direct_bytes: budget.jvm_direct(),
+        segment_size_bytes: budget.segment_size,
+        network_segments: budget.network_segments(),
+        managed_segments: budget.managed_segments(),
+        cpu_cores: budget.cpu_cores,
+        number_of_task_slots: budget.number_of_task_slots,
+        external_resources: budget
+            .external_resources
+            .iter()
+            .map(|(name, amount)| Named {
+                name: name.clone(),
+                amount: *amount,
+            })
+            .collect(),
+        jvm_arguments: jvm_parameters(budget)
+            .split(' ')
+            .map(str::to_owned)
+            .collect(),
+        options: answer
+            .options
+            .iter()
+            .map(|(key, value)| Pair { key, value })
+            .collect(),
+    }
+}

@@ -1,0 +1,169 @@
+//! `headroom solve`: the sizes of every component, the JVM flags and the options that fix them.
+
+use std::io::Read;
+
+use super::{
+    EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
+    arguments::{Output, Solve},
+    question::{Answer, Answers},
+    report::{Detail, Report},
+    screen::{Screen, Tone, aligned, columns, padded},
+    text::{self, Telling},
+};
+use crate::{
+    budget::{Budget, jvm_parameters},
+    bytes::Bytes,
+};
+
+pub(super) fn answer(
+    command: &Solve,
+    screen: &Screen,
+    is_verbose: bool,
+    standard_input: &mut dyn Read,
+) -> Reply {
+    let answers = Answers::to(&command.question, standard_input);
+    let exit = exit(&answers);
+    match command.output {
+        Output::Json => Report::new(&answers, Detail::Sizes).json(exit),
+        Output::Yaml => Report::new(&answers, Detail::Sizes).yaml(exit),
+        Output::Text => written(&answers, exit, screen, is_verbose, table),
+    }
+}
+
+/// The exit code of answers to a question.
+pub(super) fn exit(answers: &Answers) -> u8 {
+    if !answers.problems.is_empty() || answers.answers.is_empty() {
+        EXIT_UNREADABLE
+    } else if answers.has_errors() {
+        EXIT_CONFLICTS
+    } else {
+        EXIT_SOUND
+    }
+}
+
+/// The answers as text, one after the other, and the remarks beside them.
+pub(super) fn written(
+    answers: &Answers,
+    exit: u8,
+    screen: &Screen,
+    is_verbose: bool,
+    write: impl Fn(&Answer, &Screen) -> String,
+) -> Reply {
+    let texts: Vec<String> = answers
+        .answers
+        .iter()
+        .map(|answer| write(answer, screen))
+        .collect();
+    let mut error = text::remarks(answers, is_verbose, screen);
+    if answers.answers.is_empty() && answers.problems.is_empty() {
+        error.push_str(&format!(
+            "{} no TaskManagerPool found\n",
+            screen.paint(Tone::Error, "error:")
+        ));
+    }
+    Reply {
+        output: texts.join("\n"),
+        error,
+        exit,
+    }
+}
+
+fn table(answer: &Answer, screen: &Screen) -> String {
+    let mut text = text::heading(&answer.subject, screen);
+    if let Some(budget) = &answer.budget {
+        text.push('\n');
+        text.push_str(&components(budget, screen));
+        text.push_str(&text::section("JVM flags", screen));
+        for flag in jvm_parameters(budget).split(' ') {
+            text.push_str(&format!("  {flag}\n"));
+        }
+        text.push_str(&text::section("Options", screen));
+        for (key, value) in &answer.options {
+            text.push_str(&format!("  -D {key}={value}\n"));
+        }
+    }
+    text.push_str(&text::conflicts(answer, Telling::Short, screen));
+    text
+}
+
+/// One line of the table.
+struct Row {
+    name: String,
+    bytes: Bytes,
+    origin: String,
+}
+
+fn components(budget: &Budget, screen: &Screen) -> String {
+    let mut rows = Vec::new();
+    let mut push = |depth: usize, name: &str, bytes: Bytes, origin: String| {
+        let name = format!("{}{name}", "  ".repeat(depth));
+        rows.push(Row {
+            name,
+            bytes,
+            origin,
+        });
+    };
+    if let Some(limit) = budget.container_limit {
+        push(0, "container", limit, "its memory limit".to_owned());
+    }
+    for (depth, name, component) in [
+        (0, "totalProcess", &budget.total_process),
+        (1, "totalFlink", &budget.total_flink),
+        (2, "frameworkHeap", &budget.framework_heap),
+        (2, "taskHeap", &budget.task_heap),
+        (2, "managed", &budget.managed),
+        (2, "frameworkOffHeap", &budget.framework_off_heap),
+        (2, "taskOffHeap", &budget.task_off_heap),
+        (2, "network", &budget.network),
+        (1, "jvmMetaspace", &budget.jvm_metaspace),
+        (1, "jvmOverhead", &budget.jvm_overhead),
+    ] {
+        push(
+            depth,
+            &text::title(name),
+            component.bytes,
+            text::origin(component),
+        );
+    }
+    if budget.unassigned() > Bytes::ZERO {
+        push(
+            0,
+            "unassigned",
+            budget.unassigned(),
+            "rest of the container".to_owned(),
+        );
+    }
+    let names = rows
+        .iter()
+        .map(|row| columns(&row.name))
+        .max()
+        .unwrap_or_default();
+    let counts = rows
+        .iter()
+        .map(|row| row.bytes.get().to_string().len())
+        .max()
+        .unwrap_or_default()
+        .max(5);
+    let sizes = rows
+        .iter()
+        .map(|row| columns(&text::size(row.bytes)))
+        .max()
+        .unwrap_or_default();
+    let head = format!(
+        "{}  {}  {}  FROM",
+        padded("COMPONENT", names),
+        aligned("SIZE", sizes),
+        aligned("BYTES", counts)
+    );
+    let mut table = format!("{}\n", screen.paint(Tone::Strong, &head));
+    for row in &rows {
+        table.push_str(&format!(
+            "{}  {}  {}  {}\n",
+            padded(&row.name, names),
+            aligned(&text::size(row.bytes), sizes),
+            aligned(&row.bytes.get().to_string(), counts),
+            row.origin
+        ));
+    }
+    table
+}

@@ -1,0 +1,427 @@
+//! The answers as text for people: sizes both human and exact, sentences, headings, conflicts.
+
+use super::{
+    question::{Answer, Answers, Subject},
+    screen::{
+        FIXED_SPACE, Screen, Tone, aligned, columns, harmless, padded, visible_columns, wrapped,
+    },
+};
+use crate::{
+    budget::{Component, Conflict, Origin, Severity, Source},
+    bytes::Bytes,
+};
+
+/// A size for people, `3.35 GiB`; the exact count of bytes always stands beside it.
+pub(super) fn size(bytes: Bytes) -> String {
+    let text = bytes.to_string();
+    match text.split_once(" (") {
+        Some((rounded, _)) => rounded.to_owned(),
+        None => text,
+    }
+}
+
+/// A size for people with its exact count of bytes, `3.35 GiB (3597035110)`; a whole number of a unit needs none.
+fn exact(bytes: Bytes) -> String {
+    let text = bytes.to_string();
+    match text.split_once(" (") {
+        Some((rounded, _)) => format!("{rounded} ({})", bytes.get()),
+        None => text,
+    }
+}
+
+/// What people call a component that JSON calls `frameworkOffHeap`.
+pub(super) fn title(name: &str) -> String {
+    match name {
+        "frameworkOffHeap" => "framework off-heap".to_owned(),
+        "taskOffHeap" => "task off-heap".to_owned(),
+        "jvmMetaspace" => "JVM metaspace".to_owned(),
+        "jvmOverhead" => "JVM overhead".to_owned(),
+        "totalFlink" => "total Flink memory".to_owned(),
+        "totalProcess" => "total process memory".to_owned(),
+        other => other
+            .chars()
+            .flat_map(|character| {
+                let space = character.is_uppercase().then_some(' ');
+                space.into_iter().chain(character.to_lowercase())
+            })
+            .collect(),
+    }
+}
+
+/// Where a size comes from, in a few words.
+pub(super) fn origin(component: &Component) -> String {
+    match &component.source {
+        Source::Configured { option, origin } => origin.path(option),
+        Source::Default { .. } => "default".to_owned(),
+        Source::ContainerLimit => "limit of the container".to_owned(),
+        Source::Fraction {
+            fraction,
+            of,
+            inverse: false,
+            ..
+        } => {
+            format!("fraction {fraction} of {}", size(*of))
+        }
+        Source::Fraction {
+            fraction,
+            inverse: true,
+            ..
+        } => format!("fraction {fraction}"),
+        Source::ClampedToMinimum { fraction, .. } => {
+            format!("minimum; fraction {fraction} gives less")
+        }
+        Source::ClampedToMaximum { fraction, .. } => {
+            format!("maximum; fraction {fraction} gives more")
+        }
+        Source::BufferCount {
+            buffers,
+            segment_size,
+            ..
+        } => {
+            format!("{buffers} buffers of {}", size(*segment_size))
+        }
+        Source::Remainder { .. } => "rest".to_owned(),
+        Source::Sum { .. } => "sum".to_owned(),
+    }
+}
+
+/// The sentence that explains [`short`].
+pub(super) const SHORT_KEYS: &str = "… stands for taskmanager.memory.";
+
+/// An option's key in a table, where the whole key would leave no room for what is said about it.
+fn short(key: &str) -> String {
+    match key.strip_prefix("taskmanager.memory.") {
+        Some(rest) => format!("…{rest}"),
+        None => key.to_owned(),
+    }
+}
+
+/// The place of an option, which a line is not broken in.
+fn unbroken(path: &str) -> String {
+    path.replace(' ', &FIXED_SPACE.to_string())
+}
+
+/// How options are written in a sentence.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Keys {
+    /// In full, for programs and for copying.
+    Whole,
+    /// Without what all memory options begin with; [`SHORT_KEYS`] explains it.
+    Short,
+}
+
+/// Why a size is what it is: the rule and its inputs.
+pub(super) fn reason(component: &Component, keys: Keys) -> String {
+    let named = |key: &str| match keys {
+        Keys::Whole => key.to_owned(),
+        Keys::Short => short(key),
+    };
+    let product = |fraction: &f32, of: &Bytes, inverse: &bool| {
+        if *inverse {
+            format!("{fraction} / (1 − {fraction}) × {}", exact(*of))
+        } else {
+            format!("{fraction} × {}", exact(*of))
+        }
+    };
+    match &component.source {
+        Source::Configured { option, origin } => match origin {
+            // The path of a typed field does not say which option of Flink it is.
+            Origin::Field(path) => format!("set by {path} ({})", named(option)),
+            _ => format!("set by {}", unbroken(&origin.path(option))),
+        },
+        Source::Default { option } => format!("default of {}", named(option)),
+        Source::ContainerLimit => "as large as the container may be".to_owned(),
+        Source::Fraction {
+            option,
+            fraction,
+            of,
+            inverse,
+        } => {
+            format!("{}, by {}", product(fraction, of, inverse), named(option))
+        }
+        Source::ClampedToMinimum {
+            option,
+            fraction_option,
+            fraction,
+            of,
+            inverse,
+            derived,
+            ..
+        } => format!(
+            "raised to {}, because {} by {} is only {}",
+            named(option),
+            product(fraction, of, inverse),
+            named(fraction_option),
+            exact(*derived)
+        ),
+        Source::ClampedToMaximum {
+            option,
+            fraction_option,
+            fraction,
+            of,
+            inverse,
+            derived,
+            ..
+        } => format!(
+            "lowered to {}, because {} by {} is {}",
+            named(option),
+            product(fraction, of, inverse),
+            named(fraction_option),
+            exact(*derived)
+        ),
+        Source::BufferCount {
+            option,
+            buffers,
+            segment_size,
+        } => {
+            format!("{buffers} buffers of {}, by {option}", exact(*segment_size))
+        }
+        Source::Remainder { of, taken } => {
+            format!(
+                "rest: {} − {} of the other parts",
+                exact(*of),
+                exact(*taken)
+            )
+        }
+        Source::Sum { of } => {
+            let parts: Vec<String> = of.iter().map(|name| title(name)).collect();
+            format!("sum: {}", parts.join(" + "))
+        }
+    }
+}
+
+/// The line that an answer begins with.
+pub(super) fn heading(subject: &Subject, screen: &Screen) -> String {
+    let mut line = String::new();
+    if let Some(name) = &subject.name {
+        line.push_str(&screen.paint(Tone::Title, &harmless(name)));
+        if let Some(namespace) = &subject.namespace {
+            line.push_str(&format!(" in {}", harmless(namespace)));
+        }
+        line.push_str(", ");
+    }
+    line.push_str(&format!("Flink {}", harmless(&subject.flink_version)));
+    if let Some(source) = &subject.source {
+        line.push_str(&screen.paint(Tone::Faint, &format!("  {source}")));
+    }
+    line.push('\n');
+    line
+}
+
+/// A heading inside an answer.
+pub(super) fn section(heading: &str, screen: &Screen) -> String {
+    format!("\n{}\n", screen.paint(Tone::Strong, heading))
+}
+
+/// How much is said about a conflict.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Telling {
+    /// The sentence and the fixes.
+    Short,
+    /// Also the options that take part, and the sum.
+    Whole,
+}
+
+/// Every conflict of an answer, with its fixes.
+pub(super) fn conflicts(answer: &Answer, telling: Telling, screen: &Screen) -> String {
+    answer
+        .conflicts
+        .iter()
+        .map(|conflict| format!("\n{}", self::conflict(conflict, telling, screen)))
+        .collect()
+}
+
+fn conflict(conflict: &Conflict, telling: Telling, screen: &Screen) -> String {
+    let (tone, word) = match conflict.severity {
+        Severity::Error => (Tone::Error, "error"),
+        Severity::Warning => (Tone::Warning, "warning"),
+    };
+    let mut text = format!(
+        "{}: {}\n",
+        screen.paint(tone, word),
+        screen.paint(Tone::Strong, conflict.code.as_str())
+    );
+    push_wrapped(&mut text, "  ", "  ", &conflict.message, screen);
+    if telling == Telling::Whole {
+        push_options(&mut text, conflict, screen);
+        push_sum(&mut text, conflict, screen);
+    }
+    push_fixes(&mut text, conflict, "  ", screen);
+    text
+}
+
+/// Appends text that is broken between words, with one indentation for its first line and one for the others.
+pub(super) fn push_wrapped(
+    text: &mut String,
+    first: &str,
+    others: &str,
+    content: &str,
+    screen: &Screen,
+) {
+    let width = screen.width.saturating_sub(columns(others)).max(20);
+    // What the first line begins with beyond the indentation takes room too, its colours do not.
+    let head = visible_columns(first).saturating_sub(columns(others));
+    let content = format!(
+        "{}{}",
+        FIXED_SPACE.to_string().repeat(head),
+        harmless(content)
+    );
+    for (index, line) in wrapped(&content, width).iter().enumerate() {
+        text.push_str(if index == 0 { first } else { others });
+        text.extend(line.chars().skip(if index == 0 { head } else { 0 }));
+        text.push('\n');
+    }
+}
+
+fn push_options(text: &mut String, conflict: &Conflict, screen: &Screen) {
+    let rows: Vec<(String, String, bool)> = conflict
+        .options
+        .iter()
+        .map(|option| {
+            (
+                harmless(&option.path),
+                harmless(&option.value),
+                option.is_default,
+            )
+        })
+        .collect();
+    let width = rows
+        .iter()
+        .map(|(path, ..)| columns(path))
+        .max()
+        .unwrap_or_default();
+    if !rows.is_empty() {
+        text.push('\n');
+    }
+    for (path, value, is_default) in rows {
+        let note = if is_default {
+            screen.paint(Tone::Faint, "  (Flink's default)")
+        } else {
+            String::new()
+        };
+        text.push_str(&format!("    {}  {value}{note}\n", padded(&path, width)));
+    }
+}
+
+/// The sum of a conflict, term by term, and what it is held against.
+fn push_sum(text: &mut String, conflict: &Conflict, screen: &Screen) {
+    if conflict.sum.is_empty() {
+        return;
+    }
+    let total = conflict
+        .sum
+        .iter()
+        .fold(Bytes::ZERO, |total, term| total.saturating_add(term.bytes));
+    let mut rows: Vec<(&str, String, Bytes)> = conflict
+        .sum
+        .iter()
+        .enumerate()
+        .map(|(index, term)| {
+            (
+                if index == 0 { " " } else { "+" },
+                title(term.name),
+                term.bytes,
+            )
+        })
+        .collect();
+    rows.push(("=", "sum".to_owned(), total));
+    let names = rows
+        .iter()
+        .map(|(_, name, _)| columns(name))
+        .max()
+        .unwrap_or_default();
+    let sizes = rows
+        .iter()
+        .map(|(.., bytes)| columns(&size(*bytes)))
+        .max()
+        .unwrap_or_default();
+    let counts = rows
+        .iter()
+        .map(|(.., bytes)| bytes.get().to_string().len())
+        .max()
+        .unwrap_or_default();
+    text.push('\n');
+    for (sign, name, bytes) in rows {
+        text.push_str(&format!(
+            "    {sign} {}  {}  {}\n",
+            padded(&name, names),
+            aligned(&size(bytes), sizes),
+            screen.paint(Tone::Faint, &aligned(&bytes.get().to_string(), counts)),
+        ));
+    }
+    if !conflict.bound.is_empty() {
+        push_wrapped(text, "    must be ", "      ", &conflict.bound, screen);
+    }
+}
+
+/// The fixes of a conflict; each of them alone resolves it.
+pub(super) fn push_fixes(
+    text: &mut String,
+    conflict: &Conflict,
+    indentation: &str,
+    screen: &Screen,
+) {
+    for (index, suggestion) in conflict.suggestions.iter().enumerate() {
+        if index == 0 && indentation == "  " {
+            text.push('\n');
+        }
+        let word = if index == 0 { "fix:" } else { " or:" };
+        let first = format!("{indentation}{} ", screen.paint(Tone::Good, word));
+        let others = " ".repeat(columns(indentation) + 5);
+        push_wrapped(text, &first, &others, &suggestion.to_string(), screen);
+    }
+}
+
+/// What could not be read, one line each, and the count of other documents; for standard error.
+pub(super) fn remarks(answers: &Answers, is_verbose: bool, screen: &Screen) -> String {
+    let mut text = String::new();
+    for problem in &answers.problems {
+        text.push_str(&format!(
+            "{} {problem}\n",
+            screen.paint(Tone::Error, "error:")
+        ));
+    }
+    for warning in &answers.warnings {
+        text.push_str(&format!(
+            "{} {}\n",
+            screen.paint(Tone::Warning, "warning:"),
+            harmless(warning)
+        ));
+    }
+    if answers.passed_over > 0 && is_verbose {
+        text.push_str(&format!(
+            "passed over {}\n",
+            counted(
+                answers.passed_over,
+                "document of other kinds",
+                "documents of other kinds"
+            )
+        ));
+    }
+    text
+}
+
+/// A count with its noun.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_for_people_and_exact_beside() {
+        assert_eq!(size(Bytes(3_597_035_110)), "3.35 GiB");
+        assert_eq!(exact(Bytes(3_597_035_110)), "3.35 GiB (3597035110)");
+        assert_eq!(exact(Bytes::GIBI), "1 GiB");
+        assert_eq!(exact(Bytes(1000)), "1000 bytes");
+    }
+
+    #[test]
+    fn titles_are_words() {
+        assert_eq!(title("frameworkHeap"), "framework heap");
+        assert_eq!(title("taskOffHeap"), "task off-heap");
+        assert_eq!(title("managed"), "managed");
+    }
+}
