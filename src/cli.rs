@@ -91,10 +91,7 @@ pub fn answer(
     surroundings: Surroundings,
 ) -> Reply {
     let mut arguments = arguments.into_iter().peekable();
-    let name = arguments
-        .peek()
-        .map(program_name)
-        .unwrap_or_default();
+    let name = arguments.peek().map(program_name).unwrap_or_default();
     let colour_by_default =
         surroundings.terminal_width.is_some() && !surroundings.is_colour_unwelcome;
     let parsed = command(&name)
