@@ -10,6 +10,8 @@ pub mod budget;
 pub mod bytes;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "operator")]
+pub mod controller;
 #[cfg(feature = "api")]
 pub mod desired;
 #[cfg(feature = "api")]
@@ -17,3 +19,5 @@ pub mod manifest;
 pub mod quantity;
 #[cfg(feature = "api")]
 pub mod status;
+#[cfg(feature = "operator")]
+pub mod telemetry;

@@ -1,0 +1,61 @@
+//! Resource versions, compared only as far as Kubernetes promises.
+//!
+//! Since Kubernetes 1.35 resource versions of one kind are decimal numbers that may be compared. Text
+//! that is not such a number is equal to itself and otherwise of unknown order.
+
+use std::cmp::Ordering;
+
+/// The resource version of an object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// A number: comparable.
+    Number(u64),
+    /// Anything else: comparable for equality only.
+    Opaque(Box<str>),
+}
+
+impl Version {
+    /// Reads a resource version; never fails.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        match text.parse() {
+            Ok(number) => Self::Number(number),
+            Err(_) => Self::Opaque(text.into()),
+        }
+    }
+
+    /// Whether `self` is known to be older than `other`.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.partial_cmp(other) == Some(Ordering::Less)
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(left), Self::Number(right)) => Some(left.cmp(right)),
+            _ => (self == other).then_some(Ordering::Equal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_compare_by_value_and_not_by_text() {
+        assert!(Version::new("9").is_older_than(&Version::new("10")));
+        assert!(!Version::new("10").is_older_than(&Version::new("9")));
+        assert!(!Version::new("10").is_older_than(&Version::new("10")));
+    }
+
+    #[test]
+    fn other_text_is_only_equal_to_itself() {
+        assert_eq!(Version::new("a"), Version::new("a"));
+        assert!(!Version::new("a").is_older_than(&Version::new("b")));
+        assert!(!Version::new("a").is_older_than(&Version::new("1")));
+        assert!(!Version::new("1").is_older_than(&Version::new("a")));
+    }
+}
