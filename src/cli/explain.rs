@@ -66,8 +66,29 @@ fn sentences(answer: &Answer, budget: &Budget) -> Vec<String> {
             "The smallest container these options fit into has {minimum}."
         ));
     }
+    sentences.extend(inexact_fractions(budget));
     sentences.push(SHORT_KEYS.to_owned());
     sentences
+}
+
+/// Why a product is a few bytes away from what a pocket calculator says.
+fn inexact_fractions(budget: &Budget) -> Option<String> {
+    let mut named = Vec::new();
+    for (_, component) in budget.components() {
+        if let Some(fraction) = text::fraction(component) {
+            let (written, kept) = (fraction.to_string(), f64::from(fraction).to_string());
+            let clause = format!("{written} is {kept}");
+            if written != kept && !named.contains(&clause) {
+                named.push(clause);
+            }
+        }
+    }
+    (!named.is_empty()).then(|| {
+        format!(
+            "Flink keeps fractions as 32-bit floats: {}.",
+            named.join(", ")
+        )
+    })
 }
 
 /// A size in the tree, and the sizes it is made of.

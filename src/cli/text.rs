@@ -178,7 +178,7 @@ pub(super) fn reason(component: &Component, keys: Keys) -> String {
         }
         Source::Remainder { of, taken } => {
             format!(
-                "rest: {} − {} of the other parts",
+                "rest: {} − {} for the other parts",
                 exact(*of),
                 exact(*taken)
             )
@@ -187,6 +187,16 @@ pub(super) fn reason(component: &Component, keys: Keys) -> String {
             let parts: Vec<String> = of.iter().map(|name| title(name)).collect();
             format!("sum: {}", parts.join(" + "))
         }
+    }
+}
+
+/// The fraction behind a size, if one is.
+pub(super) fn fraction(component: &Component) -> Option<f32> {
+    match component.source {
+        Source::Fraction { fraction, .. }
+        | Source::ClampedToMinimum { fraction, .. }
+        | Source::ClampedToMaximum { fraction, .. } => Some(fraction),
+        _ => None,
     }
 }
 
