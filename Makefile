@@ -37,6 +37,12 @@ demo: prerequisites ## A first look: a real control plane, the controller, two p
 	@$(CARGO) build --package e2e --bins --locked
 	@$(CARGO) run --quiet --package e2e --bin demo --locked -- $(if $(ONCE),--once)
 
+.PHONY: bench
+bench: ## The figures, each beside its bar and the floor (ten minutes; ARGUMENTS=--help lists the options)
+	$(call step,building the benchmark)
+	@$(CARGO) build --release --package e2e --bin bench --bin floor --locked
+	@$(CARGO) run --quiet --release --package e2e --bin bench --locked -- $(ARGUMENTS)
+
 .PHONY: test
 test: prerequisites fmt lint core unit doc deny generated e2e ## Everything that must hold (what CI runs)
 	@printf '\nmake test: everything holds, after %d s\n' "$$(($$(date +%s) - $(START)))"
