@@ -60,7 +60,11 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     heading("Building the controller and the command line");
-    let controller = build("headroom", Target::Binary("headroom-controller"), Profile::Debug)?;
+    let controller = build(
+        "headroom",
+        Target::Binary("headroom-controller"),
+        Profile::Debug,
+    )?;
     let headroom = build("headroom", Target::Binary("headroom"), Profile::Debug)?;
     println!("built");
 
@@ -69,10 +73,20 @@ async fn run() -> Result<()> {
     let program = controller.to_string_lossy();
     cluster_command(&["up", "--name", CLUSTER, "--controller", &program]).await?;
     let cluster = Cluster::attach(RunDirectory::of_name(CLUSTER)?)?;
-    let demo = Demo { client: cluster.client().await?, cluster, headroom };
+    let demo = Demo {
+        client: cluster.client().await?,
+        cluster,
+        headroom,
+    };
 
     heading("The resource TaskManagerPool");
-    demo.kubectl(&["apply", "--server-side", "-f", "crds/headroom.dev_taskmanagerpools.yaml"]).await?;
+    demo.kubectl(&[
+        "apply",
+        "--server-side",
+        "-f",
+        "crds/headroom.dev_taskmanagerpools.yaml",
+    ])
+    .await?;
     demo.kubectl(&[
         "wait",
         "--for=condition=Established",
@@ -82,24 +96,51 @@ async fn run() -> Result<()> {
     .await?;
 
     heading("A pool: one number, the container's limit, becomes every size that Flink needs");
-    demo.kubectl(&["apply", "-f", "examples/demo/clicks.yaml"]).await?;
-    demo.kubectl(&["wait", "--for=condition=Ready", "taskmanagerpool/clicks", "--timeout=30s"]).await?;
-    demo.kubectl(&["get", "taskmanagerpools", "-o", "wide"]).await?;
-    demo.kubectl(&["get", "deployment,configmap,poddisruptionbudget,serviceaccount,pod", "-l", "app.kubernetes.io/instance=clicks"]).await?;
+    demo.kubectl(&["apply", "-f", "examples/demo/clicks.yaml"])
+        .await?;
+    demo.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "taskmanagerpool/clicks",
+        "--timeout=30s",
+    ])
+    .await?;
+    demo.kubectl(&["get", "taskmanagerpools", "-o", "wide"])
+        .await?;
+    demo.kubectl(&[
+        "get",
+        "deployment,configmap,poddisruptionbudget,serviceaccount,pod",
+        "-l",
+        "app.kubernetes.io/instance=clicks",
+    ])
+    .await?;
     println!("The same answer without a cluster, with the reason for every number:\n");
-    demo.headroom(&["explain", "examples/demo/clicks.yaml"]).await?;
+    demo.headroom(&["explain", "examples/demo/clicks.yaml"])
+        .await?;
 
     heading("A second pool that works, and then a hurried edit");
-    demo.kubectl(&["apply", "-f", "examples/demo/orders.yaml"]).await?;
-    demo.kubectl(&["wait", "--for=condition=Ready", "taskmanagerpool/orders", "--timeout=30s"]).await?;
+    demo.kubectl(&["apply", "-f", "examples/demo/orders.yaml"])
+        .await?;
+    demo.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "taskmanagerpool/orders",
+        "--timeout=30s",
+    ])
+    .await?;
     let before = demo.deployment("orders").await?;
-    demo.kubectl(&["apply", "-f", "examples/demo/orders-wrong.yaml"]).await?;
+    demo.kubectl(&["apply", "-f", "examples/demo/orders-wrong.yaml"])
+        .await?;
     let status = demo.wait_for_conflicts("orders").await?;
     demo.kubectl(&["get", "taskmanagerpools"]).await?;
     print_conflicts(&status);
     let after = demo.deployment("orders").await?;
-    let same = before.metadata.uid == after.metadata.uid && before.metadata.generation == after.metadata.generation;
-    ensure!(same, "the Deployment of the pool with conflicts was changed");
+    let same = before.metadata.uid == after.metadata.uid
+        && before.metadata.generation == after.metadata.generation;
+    ensure!(
+        same,
+        "the Deployment of the pool with conflicts was changed"
+    );
     println!(
         "The Deployment orders is untouched: generation {} before, {} after; its pods go on.",
         before.metadata.generation.unwrap_or_default(),
@@ -140,7 +181,9 @@ impl Demo {
 
     async fn deployment(&self, name: &str) -> Result<Deployment> {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), "default");
-        api.get(name).await.with_context(|| format!("failed to read the Deployment {name}"))
+        api.get(name)
+            .await
+            .with_context(|| format!("failed to read the Deployment {name}"))
     }
 
     async fn wait_for_conflicts(&self, name: &str) -> Result<TaskManagerPoolStatus> {
