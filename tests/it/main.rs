@@ -13,6 +13,8 @@ mod cli_program;
 #[cfg(feature = "cli")]
 mod cli_transcripts;
 #[cfg(feature = "api")]
+mod configuration_file;
+#[cfg(feature = "api")]
 mod example_pools;
 #[cfg(feature = "api")]
 mod pod_template_merge;
