@@ -101,7 +101,7 @@ fn verdict(answer: &Answer, screen: &Screen) -> String {
             _ => String::new(),
         };
         let first = format!("  {link}{} ", screen.paint(tone, &format!("{word}:")));
-        let content = format!("{}: {}", conflict.code, conflict.message);
+        let content = format!("{}: {}", conflict.code, text::statement(conflict));
         text::push_wrapped(&mut text, &first, "    ", &content, screen);
         text::push_fixes(&mut text, conflict, "    ", screen);
     }
@@ -166,7 +166,7 @@ fn annotations(answers: &Answers) -> String {
 }
 
 fn spoken(answer: &Answer, conflict: &Conflict) -> String {
-    let mut text = format!("{}: {}", name(answer), conflict.message);
+    let mut text = format!("{}: {}", name(answer), text::statement(conflict));
     for suggestion in &conflict.suggestions {
         text.push_str(&format!("\nfix: {suggestion}"));
     }

@@ -14,14 +14,14 @@ use std::{
     sync::LazyLock,
 };
 
-use k8s_openapi::{api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use self::{
     node::{Node, Place, Shape},
-    schema::{Depth, Problem, Schema, instead, quoted},
+    schema::{Problem, Schema, instead, quoted},
 };
 use crate::api::{GROUP, crd, v1alpha1::TaskManagerPool};
 
@@ -313,11 +313,11 @@ impl DocumentReader<'_> {
 
     fn read_pool(&self, node: &Node, input: &mut Input) {
         let mut problems = Vec::new();
-        let pool_schema = Schema::new(&POOL_SCHEMA, Depth::Full, self.lines);
+        let pool_schema = Schema::new(&POOL_SCHEMA, self.lines);
         pool_schema.check("", node, &mut problems);
         match node.child("metadata") {
             Some(metadata) => {
-                Schema::new(&METADATA_SCHEMA, Depth::Full, self.lines).check(
+                Schema::new(&METADATA_SCHEMA, self.lines).check(
                     "metadata",
                     metadata,
                     &mut problems,
@@ -327,16 +327,6 @@ impl DocumentReader<'_> {
                 }
             }
             None => problems.push(missing("metadata.name", node.place)),
-        }
-        if let Some(template) = node
-            .child("spec")
-            .and_then(|spec| spec.child("podTemplate"))
-        {
-            Schema::new(&POD_TEMPLATE_SCHEMA, Depth::Names, self.lines).check(
-                "spec.podTemplate",
-                template,
-                &mut problems,
-            );
         }
         if problems.is_empty() {
             match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(node)) {
@@ -390,9 +380,6 @@ static POOL_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 
 static METADATA_SCHEMA: LazyLock<Value> =
     LazyLock::new(|| schemars::schema_for!(ObjectMeta).to_value());
-
-static POD_TEMPLATE_SCHEMA: LazyLock<Value> =
-    LazyLock::new(|| schemars::schema_for!(PodTemplateSpec).to_value());
 
 fn open(path: &Path) -> Result<fs::File, String> {
     let opened = fs::File::open(path).map_err(|error| reason(&error))?;

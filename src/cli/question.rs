@@ -157,7 +157,36 @@ fn answer_options(question: &Question, version: FlinkVersion) -> Answer {
     if let Some(limit) = &question.container_limit {
         request = request.with_container_limit(limit.bytes);
     }
-    answer_request(subject, &request)
+    let mut answer = answer_request(subject, &request);
+    answer.conflicts.iter_mut().for_each(speak_of_options);
+    answer
+}
+
+/// Names the places of the command line where a conflict names those of a pool.
+fn speak_of_options(conflict: &mut Conflict) {
+    let mut renamed = Vec::new();
+    let places = conflict
+        .options
+        .iter_mut()
+        .map(|option| (&option.key, &option.origin, &mut option.path))
+        .chain(
+            conflict
+                .suggestions
+                .iter_mut()
+                .map(|suggestion| (&suggestion.key, &suggestion.origin, &mut suggestion.path)),
+        );
+    for (key, origin, path) in places {
+        let place = match origin {
+            Some(Origin::ContainerLimit) => "--container-limit".to_owned(),
+            _ if path.starts_with("spec.") => Origin::CommandLine.path(key),
+            _ => continue,
+        };
+        let former = std::mem::replace(path, place.clone());
+        renamed.push((former, place));
+    }
+    for (former, place) in renamed {
+        conflict.message = conflict.message.replace(&former, &place);
+    }
 }
 
 fn answer_request(subject: Subject, request: &Request) -> Answer {

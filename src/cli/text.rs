@@ -251,7 +251,7 @@ fn conflict(conflict: &Conflict, telling: Telling, screen: &Screen) -> String {
         screen.paint(tone, word),
         screen.paint(Tone::Strong, conflict.code.as_str())
     );
-    push_wrapped(&mut text, "  ", "  ", &conflict.message, screen);
+    push_wrapped(&mut text, "  ", "  ", statement(conflict), screen);
     if telling == Telling::Whole {
         push_options(&mut text, conflict, screen);
         push_sum(&mut text, conflict, screen);
@@ -281,6 +281,22 @@ pub(super) fn push_wrapped(
         text.extend(line.chars().skip(if index == 0 { head } else { 0 }));
         text.push('\n');
     }
+}
+
+/// The sentence of a conflict without its end, where that only repeats the fixes that are printed after it.
+pub(super) fn statement(conflict: &Conflict) -> &str {
+    let fixes: Vec<String> = conflict
+        .suggestions
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    for count in (1..=fixes.len()).rev() {
+        let end = format!("; {}", fixes[..count].join(", or "));
+        if let Some(statement) = conflict.message.strip_suffix(&end) {
+            return statement;
+        }
+    }
+    &conflict.message
 }
 
 fn push_options(text: &mut String, conflict: &Conflict, screen: &Screen) {

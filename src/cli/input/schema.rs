@@ -18,19 +18,9 @@ pub struct Problem {
     pub message: String,
 }
 
-/// How much of a schema is held against a value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Depth {
-    /// Everything the schema says.
-    Full,
-    /// Only the names of the fields.
-    Names,
-}
-
 /// A schema together with the document that its references point into.
 pub struct Schema<'a> {
     root: &'a Value,
-    depth: Depth,
     /// The source, line by line, for showing a value as it was written.
     lines: &'a [&'a str],
 }
@@ -38,8 +28,8 @@ pub struct Schema<'a> {
 impl<'a> Schema<'a> {
     /// A schema that is applied to values of this text.
     #[must_use]
-    pub const fn new(root: &'a Value, depth: Depth, lines: &'a [&'a str]) -> Self {
-        Self { root, depth, lines }
+    pub const fn new(root: &'a Value, lines: &'a [&'a str]) -> Self {
+        Self { root, lines }
     }
 
     /// Adds to `problems` everything about the value that the schema does not allow.
@@ -82,14 +72,12 @@ impl<'a> Schema<'a> {
                 message,
             });
         };
-        if self.depth == Depth::Full {
-            if let Some(message) = self.wrong_type(schema, node) {
-                report(message);
-                return;
-            }
-            if let Some(message) = out_of_bounds(schema, &node.shape) {
-                report(message);
-            }
+        if let Some(message) = self.wrong_type(schema, node) {
+            report(message);
+            return;
+        }
+        if let Some(message) = out_of_bounds(schema, &node.shape) {
+            report(message);
         }
         match &node.shape {
             Shape::Map(_) => self.check_map(schema, path, node, problems),
@@ -126,11 +114,9 @@ impl<'a> Schema<'a> {
                         problems,
                     );
                 }
-                // Without a list of names there is nothing to hold the name against. A name that begins
-                // with `$` is a directive of the strategic merge.
+                // Without a list of names there is nothing to hold the name against.
                 None if properties.is_none()
-                    || schema["x-kubernetes-preserve-unknown-fields"] == true
-                    || (self.depth == Depth::Names && entry.key.starts_with('$')) => {}
+                    || schema["x-kubernetes-preserve-unknown-fields"] == true => {}
                 None => {
                     let names = || {
                         properties
@@ -151,19 +137,17 @@ impl<'a> Schema<'a> {
                 }
             }
         }
-        if self.depth == Depth::Full {
-            for name in schema["required"].as_array().into_iter().flatten() {
-                let Some(name) = name.as_str() else { continue };
-                let is_absent = node
-                    .child(name)
-                    .is_none_or(|child| matches!(child.shape, Shape::Null));
-                if is_absent && !misspelt.contains(&name) {
-                    problems.push(Problem {
-                        place: node.place,
-                        field: join(path, name),
-                        message: "required field is missing".to_owned(),
-                    });
-                }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            let Some(name) = name.as_str() else { continue };
+            let is_absent = node
+                .child(name)
+                .is_none_or(|child| matches!(child.shape, Shape::Null));
+            if is_absent && !misspelt.contains(&name) {
+                problems.push(Problem {
+                    place: node.place,
+                    field: join(path, name),
+                    message: "required field is missing".to_owned(),
+                });
             }
         }
     }
