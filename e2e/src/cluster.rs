@@ -31,7 +31,7 @@ use crate::{
 };
 
 mod components;
-pub(crate) use components::POD_RANGE;
+pub(crate) use components::{POD_RANGE, PROXY_VARIABLES};
 pub mod kubeconfig;
 pub mod pki;
 pub mod state;
@@ -470,9 +470,11 @@ async fn end_owner(owner: &ProcessRecord) -> Result<()> {
 pub async fn client_of(kubeconfig: &Path) -> Result<Client> {
     let read = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("failed to read {}", kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+    let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
         .await
         .with_context(|| format!("{} is not usable", kubeconfig.display()))?;
+    // The cluster is on this machine, whatever proxy the environment names for the rest of the world.
+    config.proxy_url = None;
     Client::try_from(config).context("failed to make a client")
 }
 

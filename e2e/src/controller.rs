@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::Process;
+use crate::{cluster::PROXY_VARIABLES, process::Process};
 
 /// A controller process. It is killed when this is dropped, and when our process ends.
 pub type Controller = Process;
@@ -70,6 +70,10 @@ impl ControllerOptions {
         command
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig);
+        // The cluster is on this machine, whatever proxy the environment names for the rest of the world.
+        for variable in PROXY_VARIABLES {
+            command.env_remove(variable);
+        }
         for (name, value) in &self.environment {
             command.env(name, value);
         }

@@ -2,7 +2,7 @@
 //!
 //! kwok plays the kubelet of every node that this module makes: the node is ready and stays so, and
 //! a pod that the scheduler puts there runs at once. What a kubelet would see only when something
-//! goes wrong is played by annotations on the pod, see [`Termination`].
+//! goes wrong is played by annotations on the pod, see [`Termination`] and [`fail_pod`].
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +27,9 @@ use crate::{cluster::pki::write_private, tools::Tool, wait::Seen};
 const MANAGED: &str = "kwok.x-k8s.io/node";
 
 /// The stages of kwok's own module that are played, by their path in it.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 6] = [
     "node/fast/node-initialize.yaml",
     "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
-    "node/chaos/node-not-ready.yaml",
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-complete.yaml",
     "pod/fast/pod-delete.yaml",
@@ -256,4 +255,22 @@ impl Termination {
             .with_context(|| format!("failed to annotate pod {pod}"))?;
         Ok(())
     }
+}
+
+/// Ends a whole pod: its phase becomes `Failed` and it is never restarted, as when a node evicts it.
+/// Whoever owns the pod makes another one.
+///
+/// # Errors
+/// When there is no such pod.
+pub async fn fail_pod(pods: &Api<Pod>, pod: &str, reason: &str) -> Result<()> {
+    // Names of kwok's own stage.
+    const STAGE: &str = "pod-container-running-failed.stage.kwok.x-k8s.io";
+    let patch = json!({ "metadata": {
+        "labels": { STAGE: "true" },
+        "annotations": { format!("{STAGE}/reason"): reason },
+    }});
+    pods.patch(pod, &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .with_context(|| format!("failed to label pod {pod}"))?;
+    Ok(())
 }

@@ -55,6 +55,14 @@
 //!   [`audit::Audit::writes_since`], and look only at the user or the namespace of the test: others
 //!   run at the same time.
 //! - Return errors with `?`; the failure message names what was waited for and what was there.
+//!
+//! The harness needs Linux (`/proc`, process file descriptors and the parent's death signal) and, to build the
+//! tools, Go. It needs no root.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "the harness runs a control plane on Linux only: use a Linux host, virtual machine or container"
+);
 
 pub mod audit;
 pub mod cluster;

@@ -167,6 +167,7 @@ impl Tool {
         if directory.join(self.name()).is_file() {
             return Ok(directory);
         }
+        remove_unfinished(&tools, self.name())?;
         self.build(&source, &directory)
             .with_context(|| format!("failed to build {}", self.name()))?;
         Ok(directory)
@@ -432,6 +433,24 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
             // Read and written instead of copied: Go's module cache is read-only, and a copy would be too.
             fs::write(&target, fs::read(entry.path())?)
                 .with_context(|| format!("failed to write {}", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a build left that was killed. Only whoever holds the tool's lock may do so.
+fn remove_unfinished(tools: &Path, name: &str) -> Result<()> {
+    let listed = || format!("failed to list {}", tools.display());
+    for entry in fs::read_dir(tools).with_context(listed)? {
+        let path = entry.with_context(listed)?.path();
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if file.starts_with(&format!("{name}-")) && file.contains(".unfinished-") {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("failed to remove {}", path.display()))?;
         }
     }
     Ok(())

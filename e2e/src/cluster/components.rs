@@ -19,6 +19,16 @@ const SERVICE_RANGE: &str = "10.96.0.0/16";
 /// The range that pods on paper get their addresses from. Nothing routes there.
 pub const POD_RANGE: &str = "10.128.0.0/12";
 
+/// The variables by which programs are told to use a proxy.
+pub const PROXY_VARIABLES: [&str; 6] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+];
+
 /// The ports of one cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
@@ -77,15 +87,7 @@ fn component(name: &str) -> Result<Command> {
     let mut command = Command::new(Tool::ControlPlane.path()?);
     command.arg(name);
     // The caller's configuration of kubectl and of proxies is none of the components' business.
-    for variable in [
-        "KUBECONFIG",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ] {
+    for variable in ["KUBECONFIG"].iter().chain(&PROXY_VARIABLES) {
         command.env_remove(variable);
     }
     Ok(command)

@@ -120,7 +120,7 @@ impl RunDirectory {
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
-                .with_context(|| format!("{} is not a cluster's state", path.display())),
+                .with_context(|| format!("{} is not a cluster's state; remove its directory when nothing runs there any more", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
         }

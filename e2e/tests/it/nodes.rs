@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
-use e2e::{Cluster, kwok::Termination, wait_for_absence, wait_for_object};
+use e2e::{
+    Cluster, Seen,
+    kwok::{Termination, fail_pod},
+    wait_for, wait_for_absence, wait_for_object,
+};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ContainerStatus, Pod},
@@ -206,4 +210,56 @@ async fn a_template_whose_containers_crash_restarts_them_as_often_as_it_says() -
         assert_eq!(container(&pod, "side").restart_count, 0);
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_pod_that_fails_as_a_whole_is_replaced_by_its_deployment() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let namespace = cluster.namespace("fails").await?;
+    let client = cluster.client().await?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client, &namespace);
+    deployments
+        .create(
+            &PostParams::default(),
+            &deployment("web", 1, &BTreeMap::new())?,
+        )
+        .await?;
+    wait_for_object(&deployments, "web", "available", WITHIN, available(1)).await?;
+    let pod = pods
+        .list(&ListParams::default())
+        .await?
+        .items
+        .remove(0)
+        .metadata
+        .name
+        .context("a pod has a name")?;
+
+    fail_pod(&pods, &pod, "Evicted").await?;
+    let failed = wait_for_object(&pods, &pod, "failed", WITHIN, |pod| {
+        pod.status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref())
+            == Some("Failed")
+    })
+    .await?;
+    let end = container(&failed, "main")
+        .state
+        .unwrap_or_default()
+        .terminated
+        .context("it has ended")?;
+    assert_eq!(end.reason.as_deref(), Some("Evicted"));
+    wait_for("another pod runs", WITHIN, || async {
+        let pods = pods.list(&ListParams::default()).await?;
+        let ready: Vec<_> = pods
+            .iter()
+            .filter(|pod| is_ready(pod))
+            .map(|pod| &pod.metadata.name)
+            .collect();
+        Ok(Seen::when(
+            ready.len() == 1 && ready != [&Some(pod.clone())],
+            &ready,
+        ))
+    })
+    .await
 }
