@@ -67,7 +67,7 @@ pub(super) fn decide(
     for (key, value) in [(HOST, "the pod's address"), (RESOURCE_ID, "the pod's name")] {
         if let Some(written) = free.value(key) {
             let message = format!(
-                "flinkConfiguration[{key}] is {written:?}, but every TaskManager is started with {value} instead, \
+                "spec.flinkConfiguration[{key}] is {written:?}, but every TaskManager is started with {value} instead, \
                  because all pods share one file; remove it"
             );
             conflicts.push(removing(At::option(key, written).warning(
@@ -97,11 +97,11 @@ pub(super) fn decide(
 fn repeated(key: &str, written: &str, path: &str, value: &str) -> Conflict {
     let at = At::option(key, written);
     let conflict = if written == value {
-        let message = format!("flinkConfiguration[{key}] repeats {path}, {value}; remove it");
+        let message = format!("spec.flinkConfiguration[{key}] repeats {path}, {value}; remove it");
         at.warning(Code::DuplicateSource, value, message)
     } else {
         let message = format!(
-            "flinkConfiguration[{key}] is {written:?} and {path} is {value:?}; remove the former"
+            "spec.flinkConfiguration[{key}] is {written:?} and {path} is {value:?}; remove the former"
         );
         at.error(Code::DuplicateSource, value, message)
     };

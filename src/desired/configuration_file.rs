@@ -70,7 +70,7 @@ pub(super) fn render(
                     Code::ConfigurationInvalid,
                     "one line without # and outer spaces",
                     format!(
-                        "flinkConfiguration[{key}] {problem}, which flink-conf.yaml of Flink {version} cannot \
+                        "spec.flinkConfiguration[{key}] {problem}, which flink-conf.yaml of Flink {version} cannot \
                          express; change the value, or use Flink 1.19 or newer"
                     ),
                 )),

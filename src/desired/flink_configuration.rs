@@ -69,7 +69,7 @@ impl Flattening<'_> {
             Value::Object(map) => {
                 if depth == DEEPEST_NESTING {
                     let message = format!(
-                        "flinkConfiguration[{key}] is nested more than {DEEPEST_NESTING} levels deep; \
+                        "spec.flinkConfiguration[{key}] is nested more than {DEEPEST_NESTING} levels deep; \
                          write it as one dotted key"
                     );
                     self.refuse(&key, "a map", "an option", message);
@@ -82,7 +82,7 @@ impl Flattening<'_> {
             }
             Value::Null => {
                 let message = format!(
-                    "flinkConfiguration[{key}] has no value, and Flink refuses a file with an empty value; \
+                    "spec.flinkConfiguration[{key}] has no value, and Flink refuses a file with an empty value; \
                      write a value or remove the key"
                 );
                 self.refuse(&key, "null", "a value", message);
@@ -91,7 +91,8 @@ impl Flattening<'_> {
             Value::Array(items) => match self.list(items) {
                 Ok(text) => text,
                 Err(problem) => {
-                    let message = format!("flinkConfiguration[{key}] is a list that {problem}");
+                    let message =
+                        format!("spec.flinkConfiguration[{key}] is a list that {problem}");
                     self.refuse(&key, &value.to_string(), "a list of plain values", message);
                     return;
                 }
@@ -100,7 +101,7 @@ impl Flattening<'_> {
         };
         if let Some(first) = self.options.get(&key) {
             let message = format!(
-                "flinkConfiguration sets {key} twice, as a dotted key and in a nested map ({first:?} and {text:?}), \
+                "spec.flinkConfiguration sets {key} twice, as a dotted key and in a nested map ({first:?} and {text:?}), \
                  and Flink refuses or ignores one of them; remove one"
             );
             self.refuse(&key, &text, "one value", message);

@@ -93,7 +93,7 @@ pub(super) fn java_options(
         let value = free.value(key).unwrap_or_default();
         if let Some(flag) = memory_flag(value) {
             let message = format!(
-                "flinkConfiguration[{key}] contains {flag}, but the budget sets the JVM's sizes; remove the flag, and \
+                "spec.flinkConfiguration[{key}] contains {flag}, but the budget sets the JVM's sizes; remove the flag, and \
                  set the size in spec.memory"
             );
             conflicts.push(At::option(key, value).error(
@@ -109,7 +109,7 @@ pub(super) fn java_options(
     {
         let message = format!(
             "the TaskManager's JVM arguments are written in spec.jvmArguments.extra and in \
-             flinkConfiguration[{JAVA_OPTIONS}]; keep one of them"
+             spec.flinkConfiguration[{JAVA_OPTIONS}]; keep one of them"
         );
         let conflict =
             At::option(JAVA_OPTIONS, own).error(Code::DuplicateSource, "one place", message);

@@ -135,8 +135,7 @@ fn report_unknown(path: &str, written: &Value, known: &Value, conflicts: &mut Ve
                     Some(known) => report_unknown(&path, value, known, conflicts),
                     None if conflicts.len() < MOST_CONFLICTS => {
                         let message = format!(
-                            "{path} is no field that Kubernetes knows here; correct its name or its indentation, or \
-                             remove it (`kubectl explain pod` lists the fields)"
+                            "{path} is no field that Kubernetes knows; correct its name or indentation, or remove it"
                         );
                         let conflict = At::field(path, value.to_string()).error(
                             Code::PodTemplateInvalid,

@@ -70,8 +70,7 @@ impl Check<'_> {
         }
         let path = path.into();
         let message = format!(
-            "{path} {why}, which this operator does not let a pool ask for; remove it, or have the operator started \
-             with {FLAG}={allowance}"
+            "{path} {why}, which a pool may not ask for here; remove it, or start the operator with {FLAG}={allowance}"
         );
         let conflict = At::field(path, value.to_string()).error(
             Code::PodTemplateForbidden,

@@ -42,12 +42,7 @@ pub(super) fn list(conflicts: &[Conflict]) -> Vec<ConflictStatus> {
                 Severity::Error => ConflictSeverity::Error,
                 Severity::Warning => ConflictSeverity::Warning,
             },
-            options: conflict
-                .options
-                .iter()
-                .take(MOST_OPTIONS)
-                .map(|option| cut(&option.key, SHORT_TEXT))
-                .collect(),
+            options: participants(conflict),
             field_path: first.map(|option| cut(&option.path, SHORT_TEXT)),
             configured: cut(&conflict.configured, SHORT_TEXT),
             bound: cut(&conflict.bound, SHORT_TEXT),
@@ -67,6 +62,19 @@ pub(super) fn list(conflicts: &[Conflict]) -> Vec<ConflictStatus> {
         });
     }
     list
+}
+
+/// Every option that takes part, by key, where there is more than the first.
+fn participants(conflict: &Conflict) -> Vec<String> {
+    let mut keys = Vec::new();
+    for option in &conflict.options {
+        let key = cut(&option.key, SHORT_TEXT);
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.truncate(MOST_OPTIONS);
+    if keys.len() > 1 { keys } else { Vec::new() }
 }
 
 /// The text, or as much of its beginning as `most` characters hold together with an ellipsis.

@@ -195,7 +195,7 @@ pub struct ConflictStatus {
     /// Whether the pool can run.
     pub severity: ConflictSeverity,
 
-    /// All options that take part.
+    /// All options that take part, where there is more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 256)))]
     pub options: Vec<String>,
