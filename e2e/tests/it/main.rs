@@ -9,6 +9,7 @@ mod install;
 mod install_forms;
 mod install_helm;
 mod install_kustomize;
+mod install_least_privilege;
 mod install_user_roles;
 mod nodes;
 mod programs;
