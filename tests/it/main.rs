@@ -14,6 +14,8 @@ mod cli_program;
 mod cli_transcripts;
 #[cfg(feature = "api")]
 mod configuration_file;
+#[cfg(feature = "cli")]
+mod documentation;
 #[cfg(feature = "api")]
 mod example_pools;
 #[cfg(feature = "api")]
