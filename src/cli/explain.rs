@@ -35,7 +35,7 @@ fn explanation(answer: &Answer, screen: &Screen) -> String {
     let mut text = text::heading(&answer.subject, screen);
     if let Some(budget) = &answer.budget {
         text.push('\n');
-        text.push_str(&drawn(&tree(budget), screen));
+        text.push_str(&drawn(&tree(answer, budget), screen));
         text.push('\n');
         for sentence in sentences(answer, budget) {
             text::push_wrapped(&mut text, "", "  ", &sentence, screen);
@@ -99,11 +99,14 @@ struct Branch {
     parts: Vec<Branch>,
 }
 
-fn tree(budget: &Budget) -> Branch {
+fn tree(answer: &Answer, budget: &Budget) -> Branch {
     let leaf = |name: &str, component: &Component| Branch {
         title: text::title(name),
         bytes: component.bytes,
-        reason: text::reason(component, Keys::Short),
+        reason: match text::adjustment(answer, component) {
+            Some(adjustment) => format!("{}; {adjustment}", text::reason(component, Keys::Short)),
+            None => text::reason(component, Keys::Short),
+        },
         parts: Vec::new(),
     };
     let group = |title: &str, bytes: Bytes, reason: &str, parts: Vec<Branch>| Branch {

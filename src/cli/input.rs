@@ -443,10 +443,12 @@ fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
+        // Aliases multiply what a few lines stand for; no pool needs more than these.
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+        },
         budget: serde_saphyr::budget! {
             max_documents: usize::MAX,
-            max_nodes: 1_000_000,
-            max_events: 4_000_000,
         },
     }
 }

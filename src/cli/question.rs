@@ -13,7 +13,7 @@ use crate::{
     api::v1alpha1::TaskManagerPool,
     budget::{
         Budget, Configuration, Conflict, FlinkError, FlinkVersion, Origin, Request, Severity,
-        dynamic_configurations, minimum_container_limit, options, solve,
+        Suggestion, dynamic_configurations, minimum_container_limit, options, solve,
     },
     bytes::Bytes,
     desired::{Settings, request_of, validate},
@@ -42,6 +42,8 @@ pub(super) struct Answer {
     pub options: Vec<(String, String)>,
     /// Digest of the budget, as in the status of the pool; `None` for options, and for a pool that cannot run.
     pub budget_hash: Option<String>,
+    /// What was changed to get that budget, where the pool asks for the nearest that solves.
+    pub adjustments: Vec<Suggestion>,
     /// Errors first, then warnings.
     pub conflicts: Vec<Conflict>,
     /// Where the first option of each conflict stands in the file, in the same order; empty for options.
@@ -205,6 +207,7 @@ fn answer_request(subject: Subject, request: &Request) -> Answer {
             .unwrap_or_default(),
         budget,
         budget_hash: None,
+        adjustments: Vec::new(),
         conflicts,
         places: Vec::new(),
         flink_error,
@@ -226,6 +229,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
             options: valid.options,
             budget: Some(valid.budget),
             budget_hash: Some(valid.budget_hash),
+            adjustments: valid.adjustments,
             places: places(&valid.warnings, &document.document),
             conflicts: valid.warnings,
             flink_error: None,
@@ -243,6 +247,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
                 budget,
                 options,
                 budget_hash: None,
+                adjustments: Vec::new(),
                 places: places(&invalid.conflicts, &document.document),
                 conflicts: invalid.conflicts,
                 flink_error,

@@ -12,7 +12,7 @@ use super::{
     text::{self, Keys},
 };
 use crate::{
-    budget::{Budget, Component, Conflict, FlinkError, Source as Rule, jvm_parameters},
+    budget::{Budget, Component, Conflict, FlinkError, Source as Rule, Suggestion, jvm_parameters},
     bytes::Bytes,
 };
 
@@ -52,6 +52,8 @@ struct ResultReport<'a> {
     solved: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<BudgetReport<'a>>,
+    #[serde(skip_serializing_if = "<[Suggestion]>::is_empty")]
+    adjustments: &'a [Suggestion],
     conflicts: Vec<ConflictReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flink_error: Option<&'a FlinkError>,
@@ -192,6 +194,7 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
             .as_ref()
             .filter(|_| detail != Detail::Verdict)
             .map(|budget| budget_report(answer, budget, detail)),
+        adjustments: &answer.adjustments,
         conflicts: answer
             .placed_conflicts()
             .map(|(conflict, place)| ConflictReport {

@@ -72,7 +72,7 @@ fn table(answer: &Answer, screen: &Screen) -> String {
     let mut text = text::heading(&answer.subject, screen);
     if let Some(budget) = &answer.budget {
         text.push('\n');
-        text.push_str(&components(budget, screen));
+        text.push_str(&components(answer, budget, screen));
         text.push_str(&text::section("JVM flags", screen));
         for flag in jvm_parameters(budget).split(' ') {
             text.push_str(&format!("  {flag}\n"));
@@ -93,7 +93,7 @@ struct Row {
     origin: String,
 }
 
-fn components(budget: &Budget, screen: &Screen) -> String {
+fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
     let mut rows = Vec::new();
     let mut push = |depth: usize, name: &str, bytes: Bytes, origin: String| {
         let name = format!("{}{name}", "  ".repeat(depth));
@@ -122,7 +122,10 @@ fn components(budget: &Budget, screen: &Screen) -> String {
             depth,
             &text::title(name),
             component.bytes,
-            text::origin(component),
+            match text::adjustment(answer, component) {
+                Some(adjustment) => format!("{}, {adjustment}", text::origin(component)),
+                None => text::origin(component),
+            },
         );
     }
     if budget.unassigned() > Bytes::ZERO {

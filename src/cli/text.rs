@@ -190,6 +190,19 @@ pub(super) fn reason(component: &Component, keys: Keys) -> String {
     }
 }
 
+/// What was written where a size was taken that is nearer to what solves.
+pub(super) fn adjustment(answer: &Answer, component: &Component) -> Option<String> {
+    let Source::Configured { option, origin } = &component.source else {
+        return None;
+    };
+    let path = origin.path(option);
+    let adjusted = answer
+        .adjustments
+        .iter()
+        .find(|adjustment| adjustment.path == path)?;
+    Some(format!("adjusted from {}", adjusted.current.as_deref()?))
+}
+
 /// The fraction behind a size, if one is.
 pub(super) fn fraction(component: &Component) -> Option<f32> {
     match component.source {
