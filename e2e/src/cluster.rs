@@ -24,7 +24,6 @@ use kube::{
 
 use crate::{
     audit::Audit,
-    kwok,
     process::{Process, ProcessRecord, Usage, end_all, log_tail},
     tools::Tool,
     wait::{Seen, wait_for},
@@ -34,19 +33,18 @@ mod components;
 pub(crate) use components::{POD_RANGE, PROXY_VARIABLES};
 pub mod kubeconfig;
 pub mod pki;
+mod starting;
 pub mod state;
 
 use components::Ports;
 use kubeconfig::Credential;
 use pki::Pki;
+use starting::Starting;
 use state::{Phase, RunDirectory, State};
 
 /// How long a start may take before it is given up. It takes a few seconds; a host that is busy
 /// with builds needs more.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// How often a start is tried again when another process took one of its ports in between.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// What cluster to start.
 #[derive(Clone, Debug)]
@@ -492,161 +490,6 @@ async fn stop_in_order(processes: &[Process]) -> Result<()> {
         server.stop().await?;
     }
     Ok(())
-}
-
-/// A cluster on its way up.
-struct Starting {
-    directory: RunDirectory,
-    pki: Pki,
-    state: State,
-    processes: Vec<Process>,
-}
-
-impl Starting {
-    async fn run(
-        &mut self,
-        options: &Options,
-        choose: impl FnMut() -> Result<Ports>,
-    ) -> Result<PathBuf> {
-        let kubeconfig = self.serve(choose).await?;
-
-        let manager =
-            self.write_kubeconfig("controller-manager", pki::Client::ControllerManager)?;
-        self.launch(
-            "kube-controller-manager",
-            &components::controller_manager(&self.pki, &manager)?,
-        )?;
-        let scheduler = self.write_kubeconfig("scheduler", pki::Client::Scheduler)?;
-        self.launch("kube-scheduler", &components::scheduler(&scheduler)?)?;
-        let client = client_of(&kubeconfig).await?;
-        if options.nodes > 0 {
-            let kubelet = self.write_kubeconfig("kwok", pki::Client::Kwok)?;
-            self.launch(
-                "kwok",
-                &kwok::command(&self.directory.join("kwok.yaml"), &kubelet)?,
-            )?;
-            kwok::create_nodes(&client, options.nodes).await?;
-        }
-
-        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
-        wait_for("ServiceAccount default/default", START_TIMEOUT, || async {
-            if let Some(error) = self.broken() {
-                return Ok(Seen::Never(error));
-            }
-            Ok(Seen::when(
-                accounts.get_opt("default").await?.is_some(),
-                "no ServiceAccount",
-            ))
-        })
-        .await?;
-        if options.nodes > 0 {
-            wait_for("nodes", START_TIMEOUT, || async {
-                if let Some(error) = self.broken() {
-                    return Ok(Seen::Never(error));
-                }
-                kwok::nodes_ready(&client, options.nodes).await
-            })
-            .await?;
-        }
-        Ok(kubeconfig)
-    }
-
-    /// Starts etcd and the API server, with new ports when another process took one, and waits
-    /// until the API server is ready.
-    async fn serve(&mut self, mut choose: impl FnMut() -> Result<Ports>) -> Result<PathBuf> {
-        for attempt in 1.. {
-            let ports = choose()?;
-            self.state.server = Some(ports.server());
-            self.state.processes.clear();
-            self.processes.clear();
-            // Both at once: the API server needs longer to get to its first question than etcd to
-            // its first answer, and it asks again.
-            self.launch("etcd", &components::etcd(&self.directory, &ports)?)?;
-            self.launch(
-                "kube-apiserver",
-                &components::api_server(&self.directory, &self.pki, &ports)?,
-            )?;
-            let kubeconfig = self.write_kubeconfig("admin", pki::Client::Admin)?;
-            let client = client_of(&kubeconfig).await?;
-            let Err(error) = self.wait_until_ready(&client).await else {
-                return Ok(kubeconfig);
-            };
-
-            let lost = self.processes.iter().any(|process| {
-                process
-                    .log()
-                    .is_ok_and(|log| components::lost_its_port(&log))
-            });
-            if !lost || attempt == PORT_ATTEMPTS {
-                return Err(error);
-            }
-            for process in &self.processes {
-                process.kill().await?;
-                std::fs::remove_file(process.log_path()).context("failed to remove a log")?;
-            }
-        }
-        unreachable!("the last attempt returns")
-    }
-
-    /// Waits until `/readyz` says so, or a component has ended.
-    async fn wait_until_ready(&self, client: &Client) -> Result<()> {
-        wait_for("kube-apiserver ready", START_TIMEOUT, || async {
-            if let Some(error) = self.broken() {
-                return Ok(Seen::Never(error));
-            }
-            let request = http::Request::get("/readyz")
-                .body(Vec::new())
-                .context("the request is well formed")?;
-            let answer = client.request_text(request).await?;
-            Ok(Seen::when(answer == "ok", answer))
-        })
-        .await
-    }
-
-    fn write_kubeconfig(&self, file: &str, client: pki::Client) -> Result<PathBuf> {
-        let path = self.directory.join(&format!("{file}.kubeconfig"));
-        let server = self
-            .state
-            .server
-            .as_deref()
-            .context("the server's port is not chosen yet")?;
-        let credential = Credential::Certificate(self.pki.client(client));
-        kubeconfig::write(
-            &path,
-            &self.state.name,
-            server,
-            self.pki.authority(),
-            "default",
-            credential,
-        )?;
-        Ok(path)
-    }
-
-    fn launch(&mut self, name: &str, command: &std::process::Command) -> Result<()> {
-        let process = Process::start(name, command, &self.directory.join(&format!("{name}.log")))?;
-        self.state.processes.push(process.record().clone());
-        self.processes.push(process);
-        self.directory.write(&self.state)
-    }
-
-    /// Why it makes no sense to wait any longer: a component that has ended does not come back.
-    fn broken(&self) -> Option<anyhow::Error> {
-        self.processes
-            .iter()
-            .find_map(|process| process.check().err())
-    }
-
-    /// Notes the failure where `cluster status` finds it, and ends what was started.
-    fn failed(mut self, error: anyhow::Error) -> anyhow::Error {
-        self.processes.clear();
-        self.state.phase = Phase::Failed {
-            error: format!("{error:#}"),
-        };
-        match self.directory.write(&self.state) {
-            Ok(()) => error,
-            Err(second) => error.context(format!("failed to note the failure: {second:#}")),
-        }
-    }
 }
 
 #[cfg(test)]
