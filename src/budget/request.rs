@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::version::FlinkVersion;
-use crate::bytes::Bytes;
+use super::{
+    infeasible::{Change, Suggestion},
+    version::FlinkVersion,
+};
+use crate::{bytes::Bytes, quantity};
 
 /// Where the value of an option was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -107,10 +110,6 @@ impl Configuration {
     pub(super) fn settings(&self) -> &[Setting] {
         &self.settings
     }
-
-    pub(super) fn settings_mut(&mut self) -> &mut Vec<Setting> {
-        &mut self.settings
-    }
 }
 
 impl FromIterator<Setting> for Configuration {
@@ -145,6 +144,42 @@ impl Request {
             container_limit: None,
             legacy_heap_environment: None,
         }
+    }
+
+    /// The same request after a suggested change.
+    ///
+    /// A value replaces the last setting of the same key and origin, or becomes a new one; a removal takes every
+    /// setting of that key and origin out. A suggestion of a foreign request changes nothing or adds its option.
+    #[must_use]
+    pub fn with_suggestion(&self, suggestion: &Suggestion) -> Self {
+        let mut changed = self.clone();
+        let Some(origin) = &suggestion.origin else {
+            return changed;
+        };
+        let same = |setting: &Setting| setting.key == suggestion.key && setting.origin == *origin;
+        let settings = &mut changed.configuration.settings;
+        match (origin, &suggestion.change) {
+            (Origin::ContainerLimit, Change::Set(value)) => {
+                changed.container_limit = quantity::parse_memory(value)
+                    .ok()
+                    .or(changed.container_limit);
+            }
+            (Origin::ContainerLimit, Change::Remove) => changed.container_limit = None,
+            (Origin::Environment, Change::Set(value)) => {
+                changed.legacy_heap_environment = Some(value.clone())
+            }
+            (Origin::Environment, Change::Remove) => changed.legacy_heap_environment = None,
+            (_, Change::Set(value)) => match settings.iter_mut().rfind(|setting| same(setting)) {
+                Some(setting) => setting.value.clone_from(value),
+                None => changed.configuration.push(
+                    suggestion.key.clone(),
+                    value.clone(),
+                    origin.clone(),
+                ),
+            },
+            (_, Change::Remove) => settings.retain(|setting| !same(setting)),
+        }
+        changed
     }
 
     /// The same request inside a container of this size.

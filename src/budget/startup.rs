@@ -48,6 +48,12 @@ pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: 
             metaspace: metaspace.bytes,
         });
     }
+    // Less than a hundred-millionth of a core is rounded down to none, which only the started process refuses.
+    if derivation.cpu_cores == 0.0 {
+        report(Kind::CpuNotPositive {
+            from_slots: !options.is_set(Id::CpuCores),
+        });
+    }
     // −1 is Flink's way to say one.
     let slots = derivation.number_of_task_slots;
     if slots < 1 && slots != -1 {

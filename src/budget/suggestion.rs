@@ -15,7 +15,7 @@ use super::{
 use crate::{bytes::Bytes, quantity};
 
 /// At most this many ways out are offered for one conflict.
-const WAYS_OUT: usize = 3;
+pub(super) const WAYS_OUT: usize = 3;
 
 /// The total process memory in the configuration file that Flink ships.
 const SHIPPED_PROCESS_SIZE: Bytes = Bytes::from_mebibytes(1728);
@@ -58,14 +58,15 @@ pub(super) fn ways_out(
     if !found.is_empty() || !is_self_contained(kind) {
         return found;
     }
-    // What can't be read hides what would be wrong with it; correcting it may bring that to light.
-    try_all(context, &options, kind, may_raise_limit, &|edit: &Edit| {
-        gone(edit).0
-    })
+    // What can't be read hides what would be wrong with it; correcting it may bring that to light, best little of it.
+    let vanishes = |edit: &Edit| gone(edit).0;
+    let mut found = try_all(context, &options, kind, may_raise_limit, &vanishes);
+    found.sort_by_cached_key(|edit| context.with(edit).identities().len());
+    found
 }
 
 /// Whether the violation is one value's own, whatever the others are.
-fn is_self_contained(kind: &Kind) -> bool {
+pub(super) fn is_self_contained(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Size { .. }

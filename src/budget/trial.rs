@@ -147,60 +147,9 @@ impl Trial {
 
     /// The request after a change.
     pub fn with(&self, edit: &Edit) -> Trial {
-        let mut changed = self.clone();
-        let position = |id: Id| self.position(id);
-        match edit {
-            Edit::Set(id, value) => match position(*id) {
-                Some(position) => changed.request.configuration.settings_mut()[position]
-                    .value
-                    .clone_from(value),
-                None => {
-                    changed
-                        .request
-                        .configuration
-                        .push(id.key(), value.clone(), self.place(*id))
-                }
-            },
-            Edit::Remove(id) => {
-                if let Some(position) = position(*id) {
-                    changed
-                        .request
-                        .configuration
-                        .settings_mut()
-                        .remove(position);
-                }
-            }
-            Edit::RemoveFrom(id, origin) => {
-                let kind = std::mem::discriminant(origin);
-                changed
-                    .request
-                    .configuration
-                    .settings_mut()
-                    .retain(|setting| {
-                        std::mem::discriminant(&setting.origin) != kind
-                            || options::lookup(&setting.key).is_none_or(|(other, _)| other != *id)
-                    });
-            }
-            Edit::RemoveKey(key) => {
-                changed
-                    .request
-                    .configuration
-                    .settings_mut()
-                    .retain(|setting| setting.key != *key);
-            }
-            Edit::RemoveEnvironment => changed.request.legacy_heap_environment = None,
-            Edit::Limit(limit) => changed.request.container_limit = Some(*limit),
+        Trial {
+            request: self.request.with_suggestion(&self.suggestion(edit)),
         }
-        changed
-    }
-
-    fn position(&self, id: Id) -> Option<usize> {
-        let options = Options::new(&self.request);
-        let chosen = options.setting(id)?;
-        self.request
-            .configuration
-            .iter()
-            .position(|setting| std::ptr::eq(setting, chosen))
     }
 
     /// Where an option would be written that is not written yet: beside the others.
