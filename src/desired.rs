@@ -13,6 +13,7 @@ mod flink_configuration;
 mod hash;
 mod jvm;
 mod labels;
+mod memory_volumes;
 mod merge;
 mod pod_disruption_budget;
 mod pod_template;

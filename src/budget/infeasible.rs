@@ -74,6 +74,8 @@ pub enum Code {
     PodTemplateBreaksContainer,
     /// A field of the pod template that the operator was not started to allow.
     PodTemplateForbidden,
+    /// A volume in memory counts against the container's limit, and no memory is left for it.
+    MemoryVolumeUnplanned,
     /// An option was replaced by the nearest value that solves, as the resource asks for.
     UsingLargestFeasible,
 }
@@ -114,6 +116,7 @@ impl Code {
             Code::PodTemplateInvalid => "PodTemplateInvalid",
             Code::PodTemplateBreaksContainer => "PodTemplateBreaksContainer",
             Code::PodTemplateForbidden => "PodTemplateForbidden",
+            Code::MemoryVolumeUnplanned => "MemoryVolumeUnplanned",
             Code::UsingLargestFeasible => "UsingLargestFeasible",
         }
     }

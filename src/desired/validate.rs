@@ -26,7 +26,7 @@ use super::{
     deployment::{Outline, generated},
     flink_configuration,
     hash::short_hash,
-    jvm, merge, pod_template, privileges, request, static_rules,
+    jvm, memory_volumes, merge, pod_template, privileges, request, static_rules,
 };
 
 /// What the pool asks of the solver; `None` if its version or its memory limit cannot be read.
@@ -113,6 +113,10 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
     add_sizes(&mut file_options, &options);
     let configuration_file =
         configuration_file::render(&file_options, file_version, &mut conflicts);
+
+    if let Some((budget, _)) = &budget {
+        conflicts.extend(memory_volumes::unplanned(&template, budget));
+    }
 
     // Errors first; within a severity in the order in which they were found.
     conflicts.sort_by_key(|conflict| conflict.severity);
@@ -432,6 +436,33 @@ mod tests {
         assert_ne!(base.configuration_hash, same.configuration_hash);
         let other = valid(json!({"spec": {"taskManager": {"numberOfTaskSlots": 4}}}));
         assert_ne!(base.budget_hash, other.budget_hash);
+    }
+
+    #[test]
+    fn a_volume_in_memory_needs_room_that_the_process_leaves() {
+        let volume = |process: &str, source: Value| {
+            let pool = valid(json!({"spec": {
+                "memory": {"process": {"size": process}},
+                "podTemplate": {"spec": {
+                    "containers": [{"name": "taskmanager", "volumeMounts": [{"name": "a", "mountPath": "/a"}]}],
+                    "volumes": [{"name": "a", "emptyDir": source}, {"name": "b", "emptyDir": {"medium": "Memory"}}]
+                }}
+            }}));
+            let codes = pool.warnings.into_iter().map(|warning| warning.code);
+            codes
+                .filter(|code| *code == Code::MemoryVolumeUnplanned)
+                .count()
+        };
+        assert_eq!(
+            volume("4g", json!({"medium": "Memory", "sizeLimit": "256Mi"})),
+            1
+        );
+        assert_eq!(
+            volume("3g", json!({"medium": "Memory", "sizeLimit": "256Mi"})),
+            0
+        );
+        assert_eq!(volume("3g", json!({"medium": "Memory"})), 1);
+        assert_eq!(volume("4g", json!({})), 0);
     }
 
     #[test]

@@ -246,24 +246,27 @@ fn reconciling(outcome: &Outcome<'_>, rollout: &Rollout) -> Option<State> {
     if !matches!(outcome, Outcome::Applied { .. }) || (rollout.observed && rollout.is_complete()) {
         return None;
     }
-    let (reason, message) = if rollout.observed
-        && rollout.updated == rollout.replicas
-        && rollout.updated != rollout.desired
-    {
+    let Rollout {
+        desired,
+        replicas,
+        updated,
+        available,
+        ..
+    } = *rollout;
+    let (reason, message) = if rollout.observed && updated == replicas && updated != desired {
         (
             "Scaling",
-            format!(
-                "{} of {} TaskManagers exist",
-                rollout.replicas, rollout.desired
-            ),
+            format!("{replicas} of {desired} TaskManagers exist"),
+        )
+    } else if rollout.observed && updated == replicas {
+        (
+            "WaitingForPods",
+            format!("{available} of {desired} TaskManagers are available"),
         )
     } else {
         (
             "RollingOut",
-            format!(
-                "{} of {} TaskManagers run with the current spec",
-                rollout.updated, rollout.desired
-            ),
+            format!("{updated} of {desired} TaskManagers run with the current spec"),
         )
     };
     Some(State::new(RECONCILING, true, reason, message))

@@ -232,6 +232,7 @@ fn a_new_pool_rolls_out_and_becomes_ready() {
         message(&partly, "Ready"),
         "2 of 3 TaskManagers are available"
     );
+    assert_eq!(shown(&partly)[3], "Reconciling=True WaitingForPods");
     let status = applied(&pool, deployment(&validated, (3, 3, 3)), start());
     assert_eq!(
         shown(&status),
