@@ -10,6 +10,7 @@ use super::context::{Context, call};
 use super::error::ReconcileError;
 use super::key::ObjectKey;
 use super::observed::{Child, ObservedPool, StoredChild};
+use super::version::Version;
 use crate::api::v1alpha1::{TaskManagerPool, TaskManagerPoolStatus};
 
 /// A pool as it stands in the cluster.
@@ -18,8 +19,18 @@ pub struct FoundPool {
     /// The pool, if it can be read.
     pub pool: Result<Box<TaskManagerPool>, Box<Unreadable>>,
 
-    /// Its unique id.
+    /// Which instance and which version of it was seen.
+    pub identity: Identity,
+}
+
+/// One version of one instance of a pool.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Unique id of the instance.
     pub uid: Box<str>,
+
+    /// Version that was seen.
+    pub version: Version,
 }
 
 /// A stored pool that does not have the form of one.
@@ -50,7 +61,10 @@ pub fn find_pool(context: &Context, key: &ObjectKey) -> Option<FoundPool> {
     }
     Some(FoundPool {
         pool: parse(&observed).map(Box::new),
-        uid: observed.uid,
+        identity: Identity {
+            uid: observed.uid,
+            version: observed.version,
+        },
     })
 }
 

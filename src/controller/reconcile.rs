@@ -8,13 +8,14 @@ use super::Chain;
 use super::apply::{apply, is_owned_by};
 use super::build::build;
 use super::context::Context;
-use super::dereference::find_pool;
+use super::dereference::{Identity, find_pool};
 use super::error::ReconcileError;
 use super::key::ObjectKey;
 use super::observed::ChildKind;
 use super::queue::Next;
 use super::status::{publish_status, unreadable_status};
 use super::validate::validate;
+use crate::api::v1alpha1::TaskManagerPool;
 use crate::desired::{Invalid, ValidatedPool};
 use crate::status::{Blocked, Outcome, compute_status};
 
@@ -72,13 +73,13 @@ async fn reconcile_pool(context: &Context, key: &ObjectKey) -> Result<Done, Reco
     let Some(found) = find_pool(context, key) else {
         return Ok(Done::Gone);
     };
-    let uid = &*found.uid;
+    let seen = &found.identity;
     let pool = match found.pool {
         Ok(pool) => *pool,
         Err(unreadable) => {
             let previous = unreadable.status.clone();
             let status = unreadable_status(&key.name, &unreadable, (context.now)());
-            publish_status(context, key, uid, Some(&previous), &status).await?;
+            publish_status(context, key, seen, Some(&previous), &status).await?;
             return Ok(Done::Unreadable);
         }
     };
@@ -87,7 +88,7 @@ async fn reconcile_pool(context: &Context, key: &ObjectKey) -> Result<Done, Reco
     let validated = match validate(&pool, &context.settings, &context.metrics) {
         Ok(validated) => validated,
         Err(invalid) => {
-            return report_invalid(context, key, uid, &pool, &invalid).await;
+            return report_invalid(context, key, seen, &pool, &invalid).await;
         }
     };
 
@@ -95,11 +96,11 @@ async fn reconcile_pool(context: &Context, key: &ObjectKey) -> Result<Done, Reco
     let prepared = build(&validated);
 
     // 4. Apply: the client's.
-    let written = match apply(context, key, uid, prepared).await {
+    let written = match apply(context, key, &seen.uid, prepared).await {
         Ok(written) => written,
         Err(error) => {
             if let Some(cause) = blocked(&error) {
-                report_blocked(context, key, uid, &pool, &validated, &cause).await?;
+                report_blocked(context, key, seen, &pool, &validated, &cause).await?;
             }
             return Err(error);
         }
@@ -111,7 +112,7 @@ async fn reconcile_pool(context: &Context, key: &ObjectKey) -> Result<Done, Reco
         resources: &written.resources,
     };
     let status = compute_status(&pool, &outcome, (context.now)());
-    let was_published = publish_status(context, key, uid, pool.status.as_ref(), &status).await?;
+    let was_published = publish_status(context, key, seen, pool.status.as_ref(), &status).await?;
     Ok(if written.writes > 0 || was_published {
         Done::Applied
     } else {
@@ -123,17 +124,17 @@ async fn reconcile_pool(context: &Context, key: &ObjectKey) -> Result<Done, Reco
 async fn report_invalid(
     context: &Context,
     key: &ObjectKey,
-    uid: &str,
-    pool: &crate::api::v1alpha1::TaskManagerPool,
+    seen: &Identity,
+    pool: &TaskManagerPool,
     invalid: &Invalid,
 ) -> Result<Done, ReconcileError> {
-    let deployment = last_deployment(context, key, uid);
+    let deployment = last_deployment(context, key, &seen.uid);
     let outcome = Outcome::Invalid {
         invalid,
         deployment: deployment.as_ref(),
     };
     let status = compute_status(pool, &outcome, (context.now)());
-    publish_status(context, key, uid, pool.status.as_ref(), &status).await?;
+    publish_status(context, key, seen, pool.status.as_ref(), &status).await?;
     Ok(Done::Conflict)
 }
 
@@ -141,19 +142,19 @@ async fn report_invalid(
 async fn report_blocked(
     context: &Context,
     key: &ObjectKey,
-    uid: &str,
-    pool: &crate::api::v1alpha1::TaskManagerPool,
+    seen: &Identity,
+    pool: &TaskManagerPool,
     validated: &ValidatedPool,
     cause: &Blocked,
 ) -> Result<bool, ReconcileError> {
-    let deployment = last_deployment(context, key, uid);
+    let deployment = last_deployment(context, key, &seen.uid);
     let outcome = Outcome::Blocked {
         pool: validated,
         cause,
         deployment: deployment.as_ref(),
     };
     let status = compute_status(pool, &outcome, (context.now)());
-    publish_status(context, key, uid, pool.status.as_ref(), &status).await
+    publish_status(context, key, seen, pool.status.as_ref(), &status).await
 }
 
 /// The cause for a status, if the error is one that only a person can remove.

@@ -7,7 +7,7 @@ use kube::{Api, Resource};
 use serde_json::json;
 
 use super::context::{Context, call};
-use super::dereference::Unreadable;
+use super::dereference::{Identity, Unreadable};
 use super::error::ReconcileError;
 use super::events::Warning;
 use super::key::ObjectKey;
@@ -22,15 +22,17 @@ const UNREADABLE: &str = "Unreadable";
 
 /// Writes the status if it differs from the one that the pool has, and publishes what a person must know.
 ///
-/// The write names the pool's uid, so that the status of a deleted pool never lands on its successor.
+/// The write names the version of the pool that was looked at: a status never lands on a newer spec, nor on
+/// the successor of a deleted pool. (The uid would not do; the API server ignores it in a write to a status.)
 /// Returns whether there was a write.
 ///
 /// # Errors
-/// If the API server does not take it. A pool that has gone meanwhile is no error.
+/// If the API server does not take it. A pool that changed or went meanwhile is no error: the watch delivers
+/// that, and another reconcile follows.
 pub async fn publish_status(
     context: &Context,
     key: &ObjectKey,
-    uid: &str,
+    seen: &Identity,
     previous: Option<&TaskManagerPoolStatus>,
     status: &TaskManagerPoolStatus,
 ) -> Result<bool, ReconcileError> {
@@ -40,7 +42,11 @@ pub async fn publish_status(
     let body = json!({
         "apiVersion": TaskManagerPool::api_version(&()),
         "kind": TaskManagerPool::kind(&()),
-        "metadata": {"name": &*key.name, "namespace": &*key.namespace, "uid": uid},
+        "metadata": {
+            "name": &*key.name,
+            "namespace": &*key.namespace,
+            "resourceVersion": seen.version.to_string(),
+        },
         "status": serde_json::to_value(status).map_err(ReconcileError::EncodeStatus)?,
     });
     let api: Api<StoredPool> = Api::namespaced(context.client.clone(), &key.namespace);
@@ -49,7 +55,6 @@ pub async fn publish_status(
         Ok(stored) => {
             context.caches.lock().put_pool(stored);
         }
-        // Gone, or another instance by now: the watch tells, if it has not already.
         Err(error)
             if error.is_conflict() || error.refusal().is_some_and(|status| status.code == 404) =>
         {
@@ -60,7 +65,7 @@ pub async fn publish_status(
     if let Some(warning) = new_warning(previous, status) {
         context
             .publisher
-            .publish(key, uid, &warning, (context.now)())
+            .publish(key, &seen.uid, &warning, (context.now)())
             .await;
     }
     Ok(true)

@@ -4,6 +4,7 @@
 //! that is not such a number is equal to itself and otherwise of unknown order.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 /// The resource version of an object.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,9 +19,9 @@ impl Version {
     /// Reads a resource version; never fails.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        match text.parse() {
-            Ok(number) => Self::Number(number),
-            Err(_) => Self::Opaque(text.into()),
+        match text.parse::<u64>() {
+            Ok(number) if number.to_string() == text => Self::Number(number),
+            _ => Self::Opaque(text.into()),
         }
     }
 
@@ -28,6 +29,15 @@ impl Version {
     #[must_use]
     pub fn is_older_than(&self, other: &Self) -> bool {
         self.partial_cmp(other) == Some(Ordering::Less)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(formatter),
+            Self::Opaque(text) => text.fmt(formatter),
+        }
     }
 }
 
@@ -49,6 +59,13 @@ mod tests {
         assert!(Version::new("9").is_older_than(&Version::new("10")));
         assert!(!Version::new("10").is_older_than(&Version::new("9")));
         assert!(!Version::new("10").is_older_than(&Version::new("10")));
+    }
+
+    #[test]
+    fn the_text_that_was_read_is_shown() {
+        for text in ["1", "18446744073709551615", "18446744073709551616", "", "a"] {
+            assert_eq!(Version::new(text).to_string(), text);
+        }
     }
 
     #[test]

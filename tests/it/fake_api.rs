@@ -5,7 +5,9 @@
 //! test of the `e2e` package sends the same requests to both and compares.
 
 pub mod fields;
+pub mod run;
 pub mod serve;
 pub mod store;
+pub mod transcript;
 
-pub use serve::{FakeApi, Fault, Write};
+pub use serve::{FakeApi, Fault};

@@ -13,12 +13,20 @@ mod chart;
 mod cli_program;
 #[cfg(feature = "cli")]
 mod cli_transcripts;
+#[cfg(feature = "operator")]
+mod controller_behaviour;
+#[cfg(feature = "operator")]
+mod controller_crash;
 #[cfg(feature = "api")]
 mod configuration_file;
 #[cfg(feature = "cli")]
 mod documentation;
 #[cfg(feature = "api")]
 mod example_pools;
+#[cfg(feature = "operator")]
+mod fake_api;
+#[cfg(feature = "operator")]
+mod fake_api_transcript;
 #[cfg(feature = "api")]
 mod pod_template_merge;
 #[cfg(feature = "api")]

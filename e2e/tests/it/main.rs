@@ -2,6 +2,7 @@
 //! serves it all. How to write a module: see the documentation of the crate `e2e`.
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod api_server_transcript;
 mod audit;
 mod cluster;
 mod command;

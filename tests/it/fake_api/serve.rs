@@ -69,6 +69,12 @@ pub struct Behaviour {
     pub runs_deployments: bool,
     /// Whether the server answers at all.
     pub answers: bool,
+    /// Whether watches deliver; if not, what happens meanwhile is delivered later.
+    pub watches_deliver: bool,
+    /// Whether children of a deleted object are deleted.
+    pub collects_garbage: bool,
+    /// What an admission webhook makes of every Deployment that is applied.
+    pub admission: Option<fn(&mut Value)>,
 }
 
 impl Default for FakeApi {
@@ -84,6 +90,9 @@ impl Default for FakeApi {
                 knows_pools: true,
                 runs_deployments: true,
                 answers: true,
+                watches_deliver: true,
+                collects_garbage: true,
+                admission: None,
             }),
         }))
     }
@@ -134,6 +143,8 @@ impl FakeApi {
     /// Changes what the server knows and plays.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut lock(&self.0.options));
+        // Wakes the watches and the garbage collector.
+        self.with_store(|store| store.version += 1);
     }
 
     /// Decides about each write of a client from now on.
@@ -160,6 +171,9 @@ impl FakeApi {
     pub fn with_store<T>(&self, access: impl FnOnce(&mut Store) -> T) -> T {
         let mut store = lock(&self.0.store);
         let result = access(&mut store);
+        if lock(&self.0.options).collects_garbage {
+            store.collect_garbage();
+        }
         self.play(&mut store);
         self.0.version.send_replace(store.version);
         result
@@ -224,6 +238,10 @@ impl FakeApi {
         let Some(target) = Target::parse(path) else {
             return Ok(refuse(&Refusal::new(404, "NotFound", "404 page not found")));
         };
+        if call.method == Method::GET {
+            let read = format!("{} {}", call.read_verb(&target), target.resource.plural);
+            lock(&self.0.reads).push(read);
+        }
         if target.resource.plural == "taskmanagerpools" && !lock(&self.0.options).knows_pools {
             return Ok(refuse(&Refusal::new(404, "NotFound", "404 page not found")));
         }
@@ -259,7 +277,23 @@ impl FakeApi {
             Fault::Hang => return std::future::pending().await,
             Fault::None | Fault::LoseReply | Fault::Crash => {}
         }
-        let result = self.with_store(|store| write_to(store, &target, &call));
+        let admission = lock(&self.0.options).admission;
+        let result = self.with_store(|store| {
+            let (code, object) = write_to(store, &target, &call)?;
+            let (Some(admission), "deployments", Some(name)) = (
+                admission,
+                target.resource.plural.as_str(),
+                target.name.as_deref(),
+            ) else {
+                return Ok((code, object));
+            };
+            let writer = Writer {
+                manager: call.parameter("fieldManager").unwrap_or_default(),
+                subresource: None,
+                force: false,
+            };
+            Ok((code, store.update(&target.key(name), writer, admission)?))
+        });
         match fault {
             Fault::LoseReply => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
             Fault::Crash => {
@@ -274,14 +308,6 @@ impl FakeApi {
     }
 
     fn read(&self, target: &Target, call: &Call) -> Answer {
-        let verb = if call.parameter("watch").is_some() {
-            "watch"
-        } else if target.name.is_some() {
-            "get"
-        } else {
-            "list"
-        };
-        lock(&self.0.reads).push(format!("{verb} {}", target.resource.plural));
         let store = lock(&self.0.store);
         if let Some(name) = &target.name {
             let key = target.key(name);
@@ -328,7 +354,10 @@ impl FakeApi {
                 async move {
                     let mut since = since;
                     loop {
-                        let (lines, version) = {
+                        let delivers = lock(&api.0.options).watches_deliver;
+                        let (lines, version) = if !delivers {
+                            (Vec::new(), since)
+                        } else {
                             let store = lock(&api.0.store);
                             let lines: Vec<u8> = store
                                 .history
@@ -345,7 +374,12 @@ impl FakeApi {
                             let frame = http_body::Frame::data(Bytes::from(lines));
                             return Some((Ok::<_, Infallible>(frame), (api, versions, since)));
                         }
-                        if versions.wait_for(|version| *version > since).await.is_err() {
+                        // Seen, whether it concerns this watch or not.
+                        versions.borrow_and_update();
+                        if lock(&api.0.store).version > since && delivers {
+                            continue;
+                        }
+                        if versions.changed().await.is_err() {
                             return None;
                         }
                     }
@@ -442,6 +476,16 @@ impl Call {
             .iter()
             .find(|(found, _)| found == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    fn read_verb(&self, target: &Target) -> &'static str {
+        if self.parameter("watch").is_some() {
+            "watch"
+        } else if target.name.is_some() {
+            "get"
+        } else {
+            "list"
+        }
     }
 
     fn shape(&self, object: Value) -> Value {

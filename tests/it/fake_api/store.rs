@@ -106,7 +106,7 @@ pub struct Change {
 }
 
 /// All objects, and everything that ever happened to them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     objects: BTreeMap<Key, Stored>,
     pub history: Vec<Change>,
@@ -114,6 +114,19 @@ pub struct Store {
     next_uid: u64,
     /// Creates and deletes per kind and name, for comparing runs.
     pub lifetimes: BTreeMap<(String, String), (u32, u32)>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            history: Vec::new(),
+            // etcd's first revision holds no object either.
+            version: 1,
+            next_uid: 0,
+            lifetimes: BTreeMap::new(),
+        }
+    }
 }
 
 impl Store {
@@ -166,7 +179,14 @@ impl Store {
             .map_err(|_| Refusal::new(409, "Conflict", "fields in conflict"))?;
             return Ok(self.create(key, object, managers));
         };
-        check_identity(key, &live.object, metadata)?;
+        let mut stated = metadata.clone();
+        if writer.subresource.is_some()
+            && let Some(stated) = stated.as_object_mut()
+        {
+            // A request to the status never changes metadata, so a wrong uid in it goes unnoticed.
+            stated.remove("uid");
+        }
+        check_identity(key, &live.object, &stated)?;
         let body = part_of(&without_metadata_identity(body), writer.subresource, &key.0);
         let mut managers = live.managers.clone();
         let object =
@@ -236,7 +256,7 @@ impl Store {
         Ok(self.create(key, object, managers))
     }
 
-    /// Deletes an object and then, as the garbage collector does, everything that it owned alone.
+    /// Deletes an object.
     pub fn delete(&mut self, key: &Key) -> Result<Value, Refusal> {
         let stored = self
             .objects
@@ -257,21 +277,37 @@ impl Store {
             object: object.clone(),
             before: Some(before),
         });
-        let uid = object["metadata"]["uid"].clone();
-        let orphans: Vec<Key> = self
-            .objects
-            .iter()
-            .filter(|(_, stored)| {
-                stored.object["metadata"]["ownerReferences"]
-                    .as_array()
-                    .is_some_and(|owners| owners.iter().all(|owner| owner["uid"] == uid))
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for orphan in orphans {
-            self.delete(&orphan)?;
-        }
         Ok(object)
+    }
+
+    /// Deletes every object of which no owner is left.
+    pub fn collect_garbage(&mut self) {
+        loop {
+            let orphans: Vec<Key> = self
+                .objects
+                .iter()
+                .filter(|(_, stored)| {
+                    let owners = stored.object["metadata"]["ownerReferences"].as_array();
+                    owners.is_some_and(|owners| {
+                        !owners.is_empty()
+                            && owners.iter().all(|owner| !self.holds_uid(&owner["uid"]))
+                    })
+                })
+                .map(|(key, _)| key.clone())
+                .collect();
+            if orphans.is_empty() {
+                return;
+            }
+            for orphan in orphans {
+                self.delete(&orphan).unwrap();
+            }
+        }
+    }
+
+    fn holds_uid(&self, uid: &Value) -> bool {
+        self.objects
+            .values()
+            .any(|stored| stored.object["metadata"]["uid"] == *uid)
     }
 
     fn create(&mut self, key: &Key, mut object: Value, managers: Managers) -> Value {
