@@ -6,6 +6,7 @@
 
 mod conflict;
 mod decimal;
+mod derivation;
 mod effective;
 mod feasible;
 mod flink_error;
@@ -29,8 +30,8 @@ use serde::Serialize;
 #[cfg(feature = "api")]
 pub(crate) use self::decimal::java_double;
 use self::{
+    derivation::{Amount, Derivation, FirstViolation, Rule},
     effective::{LegacyHeap, Options},
-    taskmanager::{Amount, Derivation, FirstViolation, Rule},
 };
 pub use self::{
     feasible::{minimum_container_limit, nearest_feasible},

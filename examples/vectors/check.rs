@@ -3,7 +3,7 @@
 use headroom::{
     budget::{
         Budget, Configuration, FlinkError, FlinkVersion, Origin, Request, derive,
-        dynamic_configurations_line, jvm_parameters,
+        dynamic_configurations_line, jvm_parameters, memory_size,
     },
     bytes::Bytes,
 };
@@ -31,8 +31,10 @@ pub enum Outcome {
 pub fn line(text: &str) -> Result<Outcome, String> {
     let vector: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let field = |name: &str| vector.get(name).and_then(Value::as_str).unwrap_or_default();
-    if let Some(operation) = vector.get("op").and_then(Value::as_str) {
-        return Ok(Outcome::Skipped(format!("auxiliary question {operation}")));
+    match vector.get("op").and_then(Value::as_str) {
+        Some("parse") => return Ok(parsed(&vector)),
+        Some(operation) => return Ok(Outcome::Skipped(format!("auxiliary question {operation}"))),
+        None => {}
     }
     match (field("role"), field("mode")) {
         ("taskmanager", "standalone") => {}
@@ -63,6 +65,42 @@ pub fn line(text: &str) -> Result<Outcome, String> {
             differences,
         }
     })
+}
+
+/// The text of a size: its bytes and Flink's readable form, or Flink's error.
+fn parsed(vector: &Value) -> Outcome {
+    let mut differences = Vec::new();
+    let text = vector
+        .get("text")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let recorded = |pointer: &str| vector.pointer(pointer).cloned().unwrap_or_default();
+    match memory_size::parse(text) {
+        Ok(size) => {
+            let human = memory_size::human_readable(size);
+            if recorded("/result/bytes") != size.get() || recorded("/result/human") != human {
+                let result = recorded("/result");
+                differences.push(format!(
+                    "{text:?}: Flink {result}, Headroom {} {human:?}",
+                    size.get()
+                ));
+            }
+        }
+        Err(error) => {
+            let message = error.flink_message();
+            if recorded("/error/message") != message {
+                differences.push(format!(
+                    "{text:?}: Flink {}, Headroom {message:?}",
+                    recorded("/error")
+                ));
+            }
+        }
+    }
+    if differences.is_empty() {
+        return Outcome::Passed;
+    }
+    let id = recorded("/id").as_str().unwrap_or_default().to_owned();
+    Outcome::Failed { id, differences }
 }
 
 fn request(version: FlinkVersion, vector: &Value) -> Result<Request, String> {

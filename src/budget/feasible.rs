@@ -1,13 +1,14 @@
 //! The other question: not whether a request solves, but what next to it does.
 
 use super::{
-    Budget,
+    Budget, decimal,
     effective::Options,
+    fraction,
     infeasible::Suggestion,
     options::Id,
     request::Request,
     solve,
-    suggestion::{breakpoints, ways_out},
+    suggestion::ways_out,
     trial::{Edit, Trial, violations},
     violation::Kind,
 };
@@ -136,6 +137,56 @@ fn record(changes: &mut Vec<Suggestion>, change: Suggestion) {
         None => changes.push(change),
     }
 }
+
+/// Sizes at which the terms of the model change their slope, as container limits in mebibytes: between two of
+/// them, more memory either always helps or always hurts.
+fn breakpoints(trial: &Trial) -> Vec<u64> {
+    let size = |id| trial.size(id).unwrap_or(Bytes::ZERO);
+    let options = Options::new(&trial.request);
+    let fraction = |id: Id| {
+        let written = options
+            .setting(id)
+            .and_then(|setting| decimal::parse_java_float(&setting.value).ok());
+        written
+            .filter(|fraction| fraction::is_valid(*fraction))
+            .unwrap_or(id.default_fraction())
+    };
+    // The size whose fraction is `part`; only the neighbourhood matters, so a float's own rounding does not.
+    let whole_of = |part: Bytes, fraction: f32| {
+        let millionths = (f64::from(fraction) * 1e6) as u128;
+        let whole = u128::from(part.get()) * 1_000_000 / millionths.max(1);
+        Bytes(
+            u64::try_from(whole)
+                .unwrap_or(u64::MAX)
+                .min(Bytes::MAX.get()),
+        )
+    };
+    let overhead = fraction(Id::JvmOverheadFraction);
+    let bounds = [size(Id::JvmOverheadMin), size(Id::JvmOverheadMax)];
+    let mut points: Vec<Bytes> = bounds
+        .iter()
+        .map(|bound| whole_of(*bound, overhead))
+        .collect();
+    for network in [size(Id::NetworkMin), size(Id::NetworkMax)] {
+        let total_flink = whole_of(network, fraction(Id::NetworkFraction));
+        let base = total_flink.saturating_add(size(Id::JvmMetaspaceSize));
+        points.extend(bounds.iter().map(|bound| base.saturating_add(*bound)));
+        points.push(base.saturating_add(fraction::inverse(base, overhead).unwrap_or(Bytes::MAX)));
+    }
+    let mut mebibytes: Vec<u64> = points
+        .iter()
+        .map(|point| point.whole_mebibytes())
+        .flat_map(|point| [point.saturating_sub(1), point, point + 1])
+        .chain([1, LARGEST_LIMIT])
+        .filter(|point| (1..=LARGEST_LIMIT).contains(point))
+        .collect();
+    mebibytes.sort_unstable();
+    mebibytes.dedup();
+    mebibytes
+}
+
+/// An exbibyte in mebibytes: more than any container has.
+const LARGEST_LIMIT: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,10 @@ pub(super) fn inverse(base: Bytes, fraction: f32) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Decimal, FOUR_TENTHS, NINTH, TENTH, forward, inverse};
+    use super::{
+        super::decimal::{java_double, parse_java_float},
+        Bytes, Decimal, FOUR_TENTHS, NINTH, TENTH, forward, inverse,
+    };
 
     #[test]
     fn constants_are_what_the_general_way_gives() {
@@ -71,5 +74,48 @@ mod tests {
         );
         assert_eq!(forward(Bytes::MAX, 0.0), Some(Bytes::ZERO));
         assert_eq!(inverse(Bytes::MAX, 0.999), None);
+    }
+
+    #[test]
+    fn every_recorded_product_agrees() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/data/flink/sizes-public.jsonl"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut products = 0;
+        for line in text
+            .lines()
+            .filter(|line| line.contains("\"op\": \"multiply\""))
+        {
+            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
+            let base = Bytes(vector["bytes"].as_u64().unwrap());
+            let fraction = parse_java_float(vector["fraction"].as_str().unwrap()).unwrap();
+            products += 1;
+            if vector["error"]["message"] == "long overflow" {
+                assert_eq!(inverse(base, fraction), None, "{line}");
+                continue;
+            }
+            let recorded = &vector["result"];
+            assert_eq!(
+                recorded["double"],
+                java_double(f64::from(fraction)),
+                "{line}"
+            );
+            let product = |size: Option<Bytes>| size.map(Bytes::get);
+            assert_eq!(
+                recorded["product"].as_u64(),
+                product(forward(base, fraction)),
+                "{line}"
+            );
+            if fraction < 1.0 {
+                assert_eq!(
+                    recorded["inverseProduct"].as_u64(),
+                    product(inverse(base, fraction)),
+                    "{line}"
+                );
+            }
+        }
+        assert_eq!(products, 56);
     }
 }

@@ -4,11 +4,8 @@
 //! the start itself fails; what a job needs beyond is the user's decision.
 
 use super::{
-    effective::Options,
-    memory_size,
-    options::Id,
-    taskmanager::{Derivation, segment_size_violation},
-    violation::Kind,
+    derivation::Derivation, effective::Options, memory_size, options::Id,
+    taskmanager::segment_size_violation, violation::Kind,
 };
 use crate::bytes::Bytes;
 

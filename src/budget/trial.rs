@@ -6,13 +6,14 @@
 use std::mem::Discriminant;
 
 use super::{
+    derivation::{Derivation, EveryViolation},
     effective::Options,
     infeasible::{Change, Suggestion},
     memory_size,
     options::{self, Id},
     request::{Origin, Request, Setting},
     startup,
-    taskmanager::{Derivation, EveryViolation, derive},
+    taskmanager::derive,
     violation::{Kind, Violation},
 };
 use crate::{bytes::Bytes, quantity};

@@ -30,6 +30,24 @@ fn every_recorded_answer_of_a_standalone_taskmanager_agrees() {
 }
 
 #[test]
+fn every_recorded_text_of_a_size_agrees() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/flink/sizes-public.jsonl"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut passed = 0;
+    for line in text.lines() {
+        match check::line(line).unwrap() {
+            Outcome::Passed => passed += 1,
+            Outcome::Skipped(reason) => assert_eq!(reason, "auxiliary question multiply"),
+            Outcome::Failed { id, differences } => panic!("{id}:\n{}", differences.join("\n")),
+        }
+    }
+    assert_eq!(passed, 93);
+}
+
+#[test]
 fn a_changed_answer_is_a_mismatch() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),

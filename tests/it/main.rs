@@ -5,6 +5,7 @@
     reason = "a test that unwraps fails, as it should"
 )]
 
+mod budget_conflicts;
 mod budget_properties;
 mod budget_vectors;
 #[cfg(feature = "api")]

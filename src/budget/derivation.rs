@@ -1,0 +1,125 @@
+//! What a derivation is made of and ends in: amounts with their rules, and how strict it is about violations.
+
+use super::{options::Id, violation::Violation};
+use crate::bytes::Bytes;
+
+/// The derivation ended at a violation, which its [`Strictness`] keeps.
+#[derive(Debug)]
+pub(super) struct Stop;
+
+/// What happens when a constraint is violated.
+pub(super) trait Strictness {
+    /// Keeps the violation; `Err` ends the derivation, `Ok` goes on.
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop>;
+}
+
+/// Ends at the first violation, as Flink does.
+#[derive(Default)]
+pub(super) struct FirstViolation(pub Option<Violation>);
+
+impl Strictness for FirstViolation {
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop> {
+        self.0 = Some(violation);
+        Err(Stop)
+    }
+}
+
+/// Keeps every violation and goes on.
+#[derive(Default)]
+pub(super) struct EveryViolation(pub Vec<Violation>);
+
+impl Strictness for EveryViolation {
+    fn violated(&mut self, violation: Violation) -> Result<(), Stop> {
+        if !self.0.contains(&violation) {
+            self.0.push(violation);
+        }
+        Ok(())
+    }
+}
+
+/// How an amount came to be; the internal, copyable form of [`super::Source`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rule {
+    Configured(Id),
+    Default(Id),
+    ContainerLimit,
+    LegacyHeap(Option<Id>),
+    Fraction {
+        option: Id,
+        fraction: f32,
+        of: Bytes,
+        inverse: bool,
+    },
+    ClampedToMinimum {
+        option: Id,
+        fraction: f32,
+        of: Bytes,
+        inverse: bool,
+        derived: Bytes,
+    },
+    ClampedToMaximum {
+        option: Id,
+        fraction: f32,
+        of: Bytes,
+        inverse: bool,
+        derived: Bytes,
+    },
+    BufferCount {
+        buffers: i32,
+        segment_size: Bytes,
+    },
+    Remainder {
+        of: Bytes,
+        taken: Bytes,
+    },
+    FlinkSum,
+    ProcessSum,
+}
+
+/// A size and its rule. An unknown one holds the bound that makes no false accusation: zero for a part, the
+/// largest possible value for a total.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Amount {
+    pub bytes: Bytes,
+    pub rule: Rule,
+    pub known: bool,
+}
+
+impl Amount {
+    pub fn unknown(bytes: Bytes) -> Amount {
+        Amount {
+            bytes,
+            rule: Rule::FlinkSum,
+            known: false,
+        }
+    }
+
+    pub fn known(bytes: Bytes, rule: Rule) -> Amount {
+        Amount {
+            bytes,
+            rule,
+            known: true,
+        }
+    }
+
+    pub fn if_known(self) -> Option<Bytes> {
+        self.known.then_some(self.bytes)
+    }
+}
+
+/// The result of a derivation, before it is turned into the public [`super::Budget`].
+pub(super) struct Derivation {
+    pub framework_heap: Amount,
+    pub framework_off_heap: Amount,
+    pub task_heap: Amount,
+    pub task_off_heap: Amount,
+    pub network: Amount,
+    pub managed: Amount,
+    pub jvm_metaspace: Amount,
+    pub jvm_overhead: Amount,
+    pub total_flink: Amount,
+    pub total_process: Amount,
+    pub cpu_cores: f64,
+    pub number_of_task_slots: i32,
+    pub external_resources: Vec<(String, i64)>,
+}

@@ -1,0 +1,365 @@
+//! The sentences of conflicts that are sums: the parts of a total, and the rests of two.
+
+use super::{
+    super::{
+        effective::{LegacyHeap, Options},
+        feasible::minimum_container_limit,
+        infeasible::{Code, OptionReference, Term},
+        memory_size,
+        options::Id,
+        request::{Configuration, Request},
+        trial::Trial,
+        violation::Parts,
+    },
+    Statement, limit_reference, path, reference, references, references_if_set, total_references,
+};
+use crate::bytes::Bytes;
+
+/// E4 and E5: parts of total Flink memory.
+pub(super) fn components_exceed_flink(
+    options: &Options<'_>,
+    parts: &Parts,
+    sum: Bytes,
+    total_flink: Bytes,
+) -> Statement {
+    let (terms, mut written) = terms(options, parts);
+    written.extend(total_references(options));
+    let limit_at_fault = limit_at_fault(options);
+    Statement {
+        code: if limit_at_fault.is_some() {
+            Code::LimitTooSmall
+        } else {
+            Code::ComponentsExceedTotal
+        },
+        options: written,
+        configured: memory_size::text(sum),
+        bound: format!("<= {}", memory_size::text(total_flink)),
+        what: format!(
+            "{}{}, {} more than total Flink memory, {total_flink}{}",
+            limit_at_fault.as_deref().unwrap_or_default(),
+            written_out(&terms, sum),
+            sum.saturating_sub(total_flink),
+            within(options),
+        ),
+        sum: terms,
+        otherwise: "lower several of these, or raise the total".to_owned(),
+    }
+}
+
+/// E8: metaspace and overhead alone.
+pub(super) fn jvm_exceeds_process(
+    options: &Options<'_>,
+    metaspace: Bytes,
+    overhead: Bytes,
+    total_process: Bytes,
+) -> Statement {
+    let sum = metaspace.saturating_add(overhead);
+    let terms = vec![
+        term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
+        term("jvmOverhead", Some(Id::JvmOverheadMin), overhead),
+    ];
+    let limit_at_fault = limit_at_fault(options);
+    let mut written = references_if_set(
+        options,
+        &[
+            Id::JvmMetaspaceSize,
+            Id::JvmOverheadMin,
+            Id::JvmOverheadFraction,
+        ],
+    );
+    written.extend(total_references(options));
+    Statement {
+        code: if limit_at_fault.is_some() {
+            Code::LimitTooSmall
+        } else {
+            Code::ComponentsExceedTotal
+        },
+        options: written,
+        configured: memory_size::text(sum),
+        bound: format!("<= {}", memory_size::text(total_process)),
+        what: format!(
+            "{}{}, {} more than total process memory, {total_process}",
+            limit_at_fault.as_deref().unwrap_or_default(),
+            written_out(&terms, sum),
+            sum.saturating_sub(total_process),
+        ),
+        sum: terms,
+        otherwise: "raise the total".to_owned(),
+    }
+}
+
+/// E6: the rest that is network memory, against its range.
+pub(super) fn network_out_of_range(
+    options: &Options<'_>,
+    network: Bytes,
+    (minimum, maximum): (Bytes, Bytes),
+    parts: &Parts,
+    total_flink: Bytes,
+) -> Statement {
+    let (terms, mut written) = terms(options, parts);
+    written.extend(references(options, &[Id::NetworkMin, Id::NetworkMax]));
+    written.extend(total_references(options));
+    let side = if network < minimum {
+        format!(
+            "below {}, which is {minimum}",
+            path(options, Id::NetworkMin)
+        )
+    } else {
+        format!(
+            "above {}, which is {maximum}",
+            path(options, Id::NetworkMax)
+        )
+    };
+    Statement {
+        code: Code::NetworkOutOfRange,
+        options: written,
+        configured: memory_size::text(network),
+        bound: format!(
+            "{} to {}",
+            memory_size::text(minimum),
+            memory_size::text(maximum)
+        ),
+        what: format!(
+            "network memory is the rest of total Flink memory, {total_flink}{}, after {}, and that rest, \
+                     {network}, is {side}",
+            within(options),
+            written_out(&terms, total_flink.saturating_sub(network)),
+        ),
+        sum: terms,
+        otherwise: "change several of these sizes".to_owned(),
+    }
+}
+
+/// E7: the same rest, against the number of buffers.
+pub(super) fn network_differs_from_buffers(
+    options: &Options<'_>,
+    network: Bytes,
+    buffers: Bytes,
+    parts: &Parts,
+    total_flink: Bytes,
+) -> Statement {
+    let (terms, mut written) = terms(options, parts);
+    written.insert(
+        0,
+        reference(options, Id::NumberOfBuffers).unwrap_or_else(|| limit_reference(network)),
+    );
+    Statement {
+        code: Code::NetworkOutOfRange,
+        options: written,
+        configured: memory_size::text(network),
+        bound: memory_size::text(buffers),
+        what: format!(
+            "network memory is the rest of total Flink memory, {total_flink}, after {}, and that rest, \
+                     {network}, is not the {buffers} of {}",
+            written_out(&terms, total_flink.saturating_sub(network)),
+            path(options, Id::NumberOfBuffers),
+        ),
+        sum: terms,
+        otherwise: format!("remove {}", path(options, Id::NumberOfBuffers)),
+    }
+}
+
+/// E9: two totals.
+pub(super) fn process_below_flink(
+    options: &Options<'_>,
+    total_process: Bytes,
+    total_flink: Bytes,
+    metaspace: Bytes,
+) -> Statement {
+    Statement {
+        code: Code::TotalsDisagree,
+        options: [
+            references(options, &[Id::ProcessSize]),
+            flink_references(options),
+        ]
+        .concat(),
+        configured: memory_size::text(total_process),
+        bound: format!(
+            ">= {}",
+            memory_size::text(total_flink.saturating_add(metaspace))
+        ),
+        sum: vec![
+            term("totalFlink", None, total_flink),
+            term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
+        ],
+        what: format!(
+            "{} is {total_process}, less than total Flink memory {total_flink} + jvmMetaspace {metaspace} = {}",
+            path(options, Id::ProcessSize),
+            total_flink.saturating_add(metaspace)
+        ),
+        otherwise: "take one of the totals out".to_owned(),
+    }
+}
+
+/// E10: the rest that is JVM overhead, against its range.
+pub(super) fn overhead_out_of_range(
+    options: &Options<'_>,
+    overhead: Bytes,
+    (minimum, maximum): (Bytes, Bytes),
+    total_process: Bytes,
+    total_flink: Bytes,
+    metaspace: Bytes,
+) -> Statement {
+    let side = if overhead < minimum {
+        format!(
+            "below {}, which is {minimum}",
+            path(options, Id::JvmOverheadMin)
+        )
+    } else {
+        format!(
+            "above {}, which is {maximum}",
+            path(options, Id::JvmOverheadMax)
+        )
+    };
+    Statement {
+        code: Code::OverheadOutOfRange,
+        options: [
+            references(options, &[Id::ProcessSize]),
+            flink_references(options),
+            references(options, &[Id::JvmOverheadMin, Id::JvmOverheadMax]),
+        ]
+        .concat(),
+        configured: memory_size::text(overhead),
+        bound: format!(
+            "{} to {}",
+            memory_size::text(minimum),
+            memory_size::text(maximum)
+        ),
+        sum: vec![
+            term("totalFlink", None, total_flink),
+            term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
+            term("jvmOverhead", None, overhead),
+        ],
+        what: format!(
+            "JVM overhead is the rest of {}, {total_process}, after total Flink memory {total_flink} and \
+                     jvmMetaspace {metaspace}, and that rest, {overhead}, is {side}",
+            path(options, Id::ProcessSize),
+        ),
+        otherwise: "take one of the totals out".to_owned(),
+    }
+}
+
+/// The process, against the container.
+pub(super) fn process_exceeds_limit(
+    options: &Options<'_>,
+    total_process: Bytes,
+    limit: Bytes,
+) -> Statement {
+    let mut written = references_if_set(options, &[Id::ProcessSize, Id::FlinkSize]);
+    if written.is_empty() {
+        written = flink_references(options);
+    }
+    written.push(limit_reference(limit));
+    Statement {
+        code: Code::ProcessExceedsLimit,
+        options: written,
+        configured: memory_size::text(total_process),
+        bound: format!("<= {}", memory_size::text(limit)),
+        sum: Vec::new(),
+        what: format!(
+            "the options make a process of {total_process}, {} more than the container's limit, {limit}, \
+                     and the kernel would kill it",
+            total_process.saturating_sub(limit)
+        ),
+        otherwise: "raise the limit to the process size".to_owned(),
+    }
+}
+
+fn term(name: &'static str, id: Option<Id>, bytes: Bytes) -> Term {
+    Term {
+        name,
+        key: id.map(Id::key),
+        bytes,
+    }
+}
+
+/// The known parts of total Flink memory as terms, and the options that were written for them, largest first.
+fn terms(options: &Options<'_>, parts: &Parts) -> (Vec<Term>, Vec<OptionReference>) {
+    let managed = if options.is_set(Id::ManagedSize) {
+        Id::ManagedSize
+    } else {
+        Id::ManagedFraction
+    };
+    let network = [Id::NetworkMin, Id::NetworkFraction, Id::NetworkMax]
+        .into_iter()
+        .find(|id| options.is_set(*id))
+        .unwrap_or(if options.uses_number_of_buffers() {
+            Id::NumberOfBuffers
+        } else {
+            Id::NetworkMin
+        });
+    let terms: Vec<(Id, Term)> = [
+        ("frameworkHeap", Id::FrameworkHeapSize, parts.framework_heap),
+        (
+            "frameworkOffHeap",
+            Id::FrameworkOffHeapSize,
+            parts.framework_off_heap,
+        ),
+        ("taskHeap", Id::TaskHeapSize, parts.task_heap),
+        ("taskOffHeap", Id::TaskOffHeapSize, parts.task_off_heap),
+        ("managed", managed, parts.managed),
+        ("network", network, parts.network),
+    ]
+    .into_iter()
+    .filter_map(|(name, id, bytes)| Some((id, term(name, Some(id), bytes?))))
+    .collect();
+    let mut written: Vec<&(Id, Term)> =
+        terms.iter().filter(|(id, _)| options.is_set(*id)).collect();
+    written.sort_by_key(|(_, term)| std::cmp::Reverse(term.bytes));
+    let references = written
+        .into_iter()
+        .filter_map(|(id, _)| reference(options, *id))
+        .collect();
+    (
+        terms.into_iter().map(|(_, term)| term).collect(),
+        references,
+    )
+}
+
+/// `frameworkHeap 128 MiB + managed 4 GiB = 4224 MiB`.
+fn written_out(sum: &[Term], total: Bytes) -> String {
+    let terms: Vec<String> = sum
+        .iter()
+        .filter(|term| term.bytes > Bytes::ZERO)
+        .map(|term| format!("{} {}", term.name, term.bytes))
+        .collect();
+    format!("{} = {total}", terms.join(" + "))
+}
+
+/// What total Flink memory comes from when it is not the rest of the process.
+fn flink_references(options: &Options<'_>) -> Vec<OptionReference> {
+    let found = references_if_set(options, &[Id::FlinkSize]);
+    if !found.is_empty() {
+        return found;
+    }
+    match options.legacy_heap() {
+        Some(LegacyHeap::Option(id)) => references(options, &[id]),
+        _ => references_if_set(options, &[Id::TaskHeapSize, Id::ManagedSize]),
+    }
+}
+
+/// What total Flink memory was cut from, where that is not written itself.
+fn within(options: &Options<'_>) -> String {
+    match options.limit_as_process_size {
+        Some(limit) => format!(" of a container of {limit}"),
+        None => String::new(),
+    }
+}
+
+/// The beginning of the sentence where not even an untouched configuration fits into the container.
+fn limit_at_fault(options: &Options<'_>) -> Option<String> {
+    let limit = options.limit_as_process_size?;
+    let plain = Request {
+        flink_version: options.version(),
+        configuration: Configuration::new(),
+        container_limit: Some(limit),
+        legacy_heap_environment: None,
+    };
+    if (Trial { request: plain }).solves() {
+        return None;
+    }
+    let smallest = minimum_container_limit(options.request).map_or(String::new(), |smallest| {
+        format!(", and the smallest that works is {smallest}")
+    });
+    Some(format!("the container's limit is {limit}{smallest}: "))
+}

@@ -1,0 +1,379 @@
+//! What may help against each kind of violation, before it is tried.
+
+use super::super::{
+    effective::{LegacyHeap, Options},
+    memory_size,
+    options::Id,
+    request::Origin,
+    trial::Edit,
+    violation::{Kind, Parts},
+};
+use crate::{bytes::Bytes, quantity};
+
+/// The total process memory in the configuration file that Flink ships.
+const SHIPPED_PROCESS_SIZE: Bytes = Bytes::from_mebibytes(1728);
+
+/// Something that may help; the value is found by trying.
+pub(super) enum Candidate {
+    Lower(Id),
+    /// Lowers an option that does not parse, from the size it probably means.
+    LowerFrom(Id, Bytes),
+    Raise(Id),
+    LowerFraction(Id),
+    RaiseLimit,
+    Exactly(Edit),
+}
+
+/// What may help against a violation, in the order in which it is offered.
+pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
+    use Candidate::{Exactly, Lower, LowerFraction, LowerFrom, Raise, RaiseLimit};
+    let remove = |id| Exactly(Edit::Remove(id));
+    let set = |id, text: &str| Exactly(Edit::Set(id, text.to_owned()));
+    let value = |id| {
+        options
+            .setting(id)
+            .map_or("", |setting| setting.value.as_str())
+    };
+    match kind {
+        Kind::MissingTotal => vec![
+            Exactly(Edit::Set(
+                Id::ProcessSize,
+                memory_size::text(SHIPPED_PROCESS_SIZE),
+            )),
+            Raise(Id::ProcessSize),
+        ],
+        Kind::Size { option, .. } => {
+            let mut candidates = Vec::new();
+            if let Some(size) = respelled_size(value(*option)) {
+                candidates.push(Exactly(Edit::Set(*option, memory_size::text(size))));
+                candidates.push(LowerFrom(*option, size));
+            }
+            candidates.push(remove(*option));
+            if matches!(option, Id::ProcessSize | Id::FlinkSize) {
+                candidates.push(Exactly(Edit::Set(
+                    *option,
+                    memory_size::text(SHIPPED_PROCESS_SIZE),
+                )));
+            }
+            candidates
+        }
+        Kind::Float { option, .. } => {
+            let respelled =
+                respelled_number(value(*option)).map(|text| Exactly(Edit::Set(*option, text)));
+            respelled.into_iter().chain([remove(*option)]).collect()
+        }
+        Kind::Integer { option } => {
+            let number = value(*option)
+                .trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|number| (1.0..1e6).contains(number));
+            let whole = number.map(|number| set(*option, &format!("{}", number.trunc())));
+            whole.into_iter().chain([remove(*option)]).collect()
+        }
+        Kind::ExternalAmount { key, .. } => vec![Exactly(Edit::RemoveKey(key.clone()))],
+        Kind::RangeInverted {
+            fraction_option,
+            minimum,
+            maximum,
+            ..
+        } => {
+            let (min, max) = (
+                fraction_option.minimum_option(),
+                fraction_option.maximum_option(),
+            );
+            let raise = Exactly(Edit::Set(max, memory_size::text(*minimum)));
+            let lower = Exactly(Edit::Set(min, memory_size::text(*maximum)));
+            // The bound that was left at its default follows the one that was written.
+            let first_two = if options.is_set(min) {
+                [raise, lower]
+            } else {
+                [lower, raise]
+            };
+            first_two
+                .into_iter()
+                .chain([remove(min), remove(max)])
+                .collect()
+        }
+        Kind::FractionOutside {
+            fraction_option,
+            fraction,
+            ..
+        } => {
+            let meant_percent = *fraction > 1.0 && *fraction < 100.0;
+            let percent = meant_percent.then(|| set(*fraction_option, &percent(*fraction)));
+            let lower = (!meant_percent).then_some(LowerFraction(*fraction_option));
+            percent
+                .into_iter()
+                .chain([remove(*fraction_option)])
+                .chain(lower)
+                .collect()
+        }
+        Kind::ComponentsExceedFlink { parts, .. } => {
+            let mut candidates = written_parts(options, parts, false);
+            candidates.extend(total(options, true));
+            candidates.extend([Id::TaskHeapSize, Id::ManagedSize].map(remove));
+            candidates.push(LowerFraction(Id::ManagedFraction));
+            candidates
+        }
+        Kind::NetworkOutOfRange {
+            network,
+            minimum,
+            parts,
+            ..
+        } => {
+            let mut candidates;
+            if network < minimum {
+                candidates = written_parts(options, parts, false);
+                candidates.extend(total(options, true));
+                candidates.push(Lower(Id::NetworkMin));
+            } else {
+                candidates = written_parts(options, parts, true);
+                candidates.extend([Raise(Id::NetworkMax), remove(Id::NetworkMax)]);
+                candidates.extend(total(options, false));
+            }
+            candidates.extend([Id::TaskHeapSize, Id::FlinkSize, Id::ManagedSize].map(remove));
+            candidates
+        }
+        Kind::NetworkDiffersFromBuffers { .. } => {
+            vec![remove(Id::NumberOfBuffers), remove(Id::TaskHeapSize)]
+        }
+        Kind::JvmExceedsProcess { .. } => {
+            let written = [Id::JvmMetaspaceSize, Id::JvmOverheadMin]
+                .into_iter()
+                .filter(|id| options.is_set(*id));
+            let mut candidates: Vec<_> = written.map(Lower).collect();
+            if options.is_set(Id::JvmOverheadFraction) {
+                candidates.push(LowerFraction(Id::JvmOverheadFraction));
+            }
+            candidates.extend(total(options, true));
+            candidates
+        }
+        Kind::ProcessBelowFlink { .. } => {
+            let mut candidates = flink_total(options, false);
+            candidates.extend([
+                Raise(Id::ProcessSize),
+                remove(Id::ProcessSize),
+                remove(Id::FlinkSize),
+            ]);
+            candidates
+        }
+        Kind::OverheadOutOfRange {
+            overhead, minimum, ..
+        } => {
+            let too_small = overhead < minimum;
+            let mut candidates = flink_total(options, !too_small);
+            candidates.extend(if too_small {
+                [Raise(Id::ProcessSize), Lower(Id::JvmOverheadMin)]
+            } else {
+                [Lower(Id::ProcessSize), Raise(Id::JvmOverheadMax)]
+            });
+            candidates.extend([Id::ProcessSize, Id::FlinkSize].map(remove));
+            candidates
+        }
+        Kind::CpuNotPositive { from_slots: true } | Kind::SlotsInvalid { .. } => {
+            vec![
+                set(Id::NumberOfTaskSlots, "1"),
+                remove(Id::NumberOfTaskSlots),
+            ]
+        }
+        Kind::CpuNotPositive { from_slots: false } | Kind::CpuNotFinite { .. } => {
+            vec![remove(Id::CpuCores)]
+        }
+        Kind::LegacyHeapNegative { mebibytes } => vec![
+            set(Id::HeapMb, &mebibytes.unsigned_abs().to_string()),
+            remove(Id::HeapMb),
+        ],
+        Kind::LegacyHeapEnvironment { .. } => vec![Exactly(Edit::RemoveEnvironment)],
+        Kind::SegmentTooSmall { .. } | Kind::SegmentTooLarge { .. } => {
+            vec![set(Id::SegmentSize, "32k"), remove(Id::SegmentSize)]
+        }
+        Kind::SegmentNoPowerOfTwo { bytes } => {
+            let lower = Bytes(1 << (63 - bytes.get().leading_zeros()));
+            vec![
+                Exactly(Edit::Set(Id::SegmentSize, memory_size::text(lower))),
+                remove(Id::SegmentSize),
+            ]
+        }
+        Kind::Overflow { .. } => {
+            let sizes = Id::ALL
+                .into_iter()
+                .filter(|id| options.is_set(*id) && id.is_size());
+            sizes.flat_map(|id| [Lower(id), remove(id)]).collect()
+        }
+        Kind::NegativeBuffers { .. } => vec![remove(Id::NumberOfBuffers)],
+        Kind::ProcessExceedsLimit { .. } => {
+            let mut candidates = Vec::new();
+            if options.is_set(Id::ProcessSize) {
+                candidates.push(Lower(Id::ProcessSize));
+            }
+            candidates.extend(flink_total(options, false));
+            candidates.extend([RaiseLimit, remove(Id::ProcessSize), remove(Id::FlinkSize)]);
+            candidates
+        }
+        Kind::NetworkTooSmall { .. } => {
+            let mut candidates = vec![Raise(Id::NetworkMin), Raise(Id::NetworkMax)];
+            candidates.extend(
+                [
+                    Id::NetworkMin,
+                    Id::NetworkMax,
+                    Id::NetworkFraction,
+                    Id::NumberOfBuffers,
+                    Id::SegmentSize,
+                ]
+                .map(remove),
+            );
+            candidates.extend(flink_total(options, true));
+            candidates.extend(total(options, true));
+            candidates.push(remove(Id::TaskHeapSize));
+            candidates
+        }
+        Kind::NetworkTooLarge { .. } => {
+            let mut candidates = vec![
+                Lower(Id::NetworkMax),
+                remove(Id::NetworkMin),
+                Raise(Id::TaskHeapSize),
+            ];
+            candidates.extend(total(options, false));
+            candidates
+        }
+        Kind::HeapTooSmall { .. } => {
+            let mut candidates = vec![remove(Id::FrameworkHeapSize)];
+            let written = [Id::TaskHeapSize, Id::FrameworkHeapSize]
+                .into_iter()
+                .filter(|id| options.is_set(*id));
+            candidates.extend(written.map(Raise));
+            candidates.extend(total(options, true));
+            candidates.extend([Lower(Id::ManagedSize), remove(Id::TaskHeapSize)]);
+            candidates
+        }
+        Kind::MetaspaceTooSmall { .. } => {
+            vec![
+                remove(Id::JvmMetaspaceSize),
+                set(Id::JvmMetaspaceSize, "256m"),
+            ]
+        }
+        Kind::DuplicateSource { option } => [Origin::FlinkConfiguration, Origin::field("")]
+            .map(|origin| Exactly(Edit::RemoveFrom(*option, origin)))
+            .into(),
+    }
+}
+
+/// The parts of total Flink memory that somebody wrote, largest first, moved down or up.
+fn written_parts(options: &Options<'_>, parts: &Parts, upwards: bool) -> Vec<Candidate> {
+    let mut written: Vec<(Bytes, Candidate)> = Vec::new();
+    for (bytes, id) in [
+        (parts.task_heap, Id::TaskHeapSize),
+        (parts.managed, Id::ManagedSize),
+        (parts.network, Id::NetworkMin),
+        (parts.task_off_heap, Id::TaskOffHeapSize),
+        (parts.framework_off_heap, Id::FrameworkOffHeapSize),
+        (parts.framework_heap, Id::FrameworkHeapSize),
+    ] {
+        let Some(bytes) = bytes else { continue };
+        if options.is_set(id) {
+            written.push((
+                bytes,
+                if upwards {
+                    Candidate::Raise(id)
+                } else {
+                    Candidate::Lower(id)
+                },
+            ));
+        }
+        let fraction = match id {
+            Id::ManagedSize if !options.is_set(id) => Id::ManagedFraction,
+            Id::NetworkMin => Id::NetworkFraction,
+            _ => continue,
+        };
+        if options.is_set(fraction) && !upwards {
+            written.push((bytes, Candidate::LowerFraction(fraction)));
+        }
+        if id == Id::NetworkMin && options.uses_number_of_buffers() && !upwards {
+            written.push((bytes, Candidate::Exactly(Edit::Remove(Id::NumberOfBuffers))));
+        }
+    }
+    written.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    written
+        .into_iter()
+        .map(|(_, candidate)| candidate)
+        .collect()
+}
+
+/// The total that the parts have to fit into.
+fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
+    let moved = |id| {
+        if upwards {
+            Candidate::Raise(id)
+        } else {
+            Candidate::Lower(id)
+        }
+    };
+    if options.is_set(Id::FlinkSize) {
+        vec![moved(Id::FlinkSize)]
+    } else if let Some(LegacyHeap::Option(Id::HeapSize)) = options.legacy_heap() {
+        vec![moved(Id::HeapSize)]
+    } else if options.is_set(Id::ProcessSize) {
+        vec![
+            moved(Id::ProcessSize),
+            Candidate::Exactly(Edit::Remove(Id::ProcessSize)),
+        ]
+    } else if upwards && options.limit_as_process_size.is_some() {
+        vec![Candidate::RaiseLimit]
+    } else {
+        Vec::new()
+    }
+}
+
+/// What total Flink memory comes from, apart from the process size.
+fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
+    let moved = |id| {
+        if upwards {
+            Candidate::Raise(id)
+        } else {
+            Candidate::Lower(id)
+        }
+    };
+    if options.is_set(Id::FlinkSize) {
+        vec![moved(Id::FlinkSize)]
+    } else if let Some(LegacyHeap::Option(Id::HeapSize)) = options.legacy_heap() {
+        vec![moved(Id::HeapSize)]
+    } else if options.is_set(Id::TaskHeapSize) && options.is_set(Id::ManagedSize) {
+        let size = |id| {
+            options
+                .setting(id)
+                .and_then(|setting| memory_size::parse(&setting.value).ok())
+        };
+        let mut ids = [Id::ManagedSize, Id::TaskHeapSize];
+        ids.sort_by_key(|id| std::cmp::Reverse(size(*id)));
+        ids.map(moved).into()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The size of a text that is spelled like Kubernetes or like people do: `4Gi`, `1.5 GB`, `1_000`.
+pub(in crate::budget) fn respelled_size(text: &str) -> Option<Bytes> {
+    let positive = text.trim().trim_start_matches(['-', '+']).replace('_', "");
+    memory_size::parse(&positive).ok().or_else(|| {
+        let quantity = quantity::probable_spelling(&positive).unwrap_or(positive);
+        quantity::parse_memory(&quantity).ok()
+    })
+}
+
+/// A number with a decimal comma or a percent sign, the way Flink reads it.
+fn respelled_number(text: &str) -> Option<String> {
+    let plain = text.trim().replace(',', ".");
+    match plain.strip_suffix('%') {
+        Some(number) => number.trim().parse::<f32>().ok().map(percent),
+        None => plain
+            .parse::<f32>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(|_| plain),
+    }
+}
+
+fn percent(number: f32) -> String {
+    format!("{}", f64::from((number * 100.0).round()) / 10_000.0)
+}

@@ -1,0 +1,419 @@
+//! One request for each code: what is reported, with which numbers, and which way out.
+
+use headroom::{
+    budget::{
+        Change, Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Severity,
+        options, solve,
+    },
+    bytes::Bytes,
+};
+
+fn request(
+    version: FlinkVersion,
+    limit_mebibytes: Option<u64>,
+    settings: &[(&str, &str)],
+) -> Request {
+    let mut configuration = Configuration::new();
+    for (key, value) in settings {
+        configuration.push(*key, *value, Origin::FlinkConfiguration);
+    }
+    Request {
+        container_limit: limit_mebibytes.map(Bytes::from_mebibytes),
+        ..Request::new(version, configuration)
+    }
+}
+
+fn infeasible(limit_mebibytes: Option<u64>, settings: &[(&str, &str)]) -> Infeasible {
+    solve(&request(FlinkVersion::V1_16, limit_mebibytes, settings))
+        .expect_err("these options clash")
+}
+
+/// The only error there is.
+fn conflict(limit_mebibytes: Option<u64>, settings: &[(&str, &str)]) -> Conflict {
+    let mut conflicts = infeasible(limit_mebibytes, settings).conflicts;
+    conflicts.retain(|conflict| conflict.severity == Severity::Error);
+    assert_eq!(conflicts.len(), 1, "{conflicts:#?}");
+    conflicts.remove(0)
+}
+
+fn assert_conflict(conflict: &Conflict, code: Code, bound: &str, way_out: &str) {
+    assert_eq!(conflict.code, code, "{}", conflict.message);
+    assert_eq!(conflict.bound, bound, "{}", conflict.message);
+    assert!(conflict.message.contains(way_out), "{}", conflict.message);
+    assert_eq!(
+        conflict
+            .suggestions
+            .first()
+            .map(ToString::to_string)
+            .as_deref(),
+        Some(way_out)
+    );
+}
+
+fn warnings(limit_mebibytes: Option<u64>, settings: &[(&str, &str)]) -> Vec<(Code, String)> {
+    let budget = solve(&request(FlinkVersion::V1_16, limit_mebibytes, settings))
+        .expect("warnings don't fail");
+    budget
+        .warnings
+        .into_iter()
+        .map(|warning| (warning.code, warning.message))
+        .collect()
+}
+
+#[test]
+fn components_larger_than_the_total_are_summed_up() {
+    let conflict = conflict(Some(2048), &[(options::MANAGED_SIZE, "4g")]);
+    assert_conflict(
+        &conflict,
+        Code::ComponentsExceedTotal,
+        "<= 1664299824b",
+        "set spec.flinkConfiguration[taskmanager.memory.managed.size] to 1172m",
+    );
+    let sum: Vec<_> = conflict
+        .sum
+        .iter()
+        .map(|term| (term.name, term.bytes.get()))
+        .collect();
+    assert_eq!(
+        sum,
+        [
+            ("frameworkHeap", 134_217_728),
+            ("frameworkOffHeap", 134_217_728),
+            ("taskOffHeap", 0),
+            ("managed", 4_294_967_296),
+            ("network", 166_429_984),
+        ]
+    );
+    assert!(
+        conflict
+            .message
+            .contains("= 4.41 GiB (4729832736 bytes), 2.86 GiB (3065532912 bytes) more than")
+    );
+    assert_eq!(
+        conflict.options[0].path,
+        "spec.flinkConfiguration[taskmanager.memory.managed.size]"
+    );
+    assert_eq!(
+        conflict.options[1].path,
+        "spec.taskManager.resources.limits.memory"
+    );
+}
+
+#[test]
+fn a_limit_below_any_configuration_names_the_smallest_that_works() {
+    let conflict = conflict(Some(300), &[]);
+    assert_conflict(
+        &conflict,
+        Code::LimitTooSmall,
+        "<= 300m",
+        "set spec.taskManager.resources.limits.memory to 982Mi",
+    );
+    assert!(
+        conflict.message.starts_with(
+            "the container's limit is 300 MiB, and the smallest that works is 982 MiB"
+        )
+    );
+}
+
+#[test]
+fn a_process_larger_than_the_container_is_refused() {
+    assert_conflict(
+        &conflict(Some(4096), &[(options::PROCESS_SIZE, "8g")]),
+        Code::ProcessExceedsLimit,
+        "<= 4g",
+        "set spec.flinkConfiguration[taskmanager.memory.process.size] to 4g",
+    );
+    // Flink alone would start it.
+    assert_eq!(
+        infeasible(Some(4096), &[(options::PROCESS_SIZE, "8g")]).flink_error,
+        None
+    );
+}
+
+#[test]
+fn rests_outside_their_range_are_refused() {
+    assert_conflict(
+        &conflict(Some(8192), &[(options::TASK_HEAP_SIZE, "512m")]),
+        Code::NetworkOutOfRange,
+        "64m to 1g",
+        "set spec.flinkConfiguration[taskmanager.memory.task.heap.size] to 2991m",
+    );
+    assert_conflict(
+        &conflict(
+            None,
+            &[
+                (options::PROCESS_SIZE, "4g"),
+                (options::FLINK_SIZE, "3800m"),
+            ],
+        ),
+        Code::OverheadOutOfRange,
+        "192m to 1g",
+        "set spec.flinkConfiguration[taskmanager.memory.flink.size] to 3648m",
+    );
+}
+
+#[test]
+fn totals_that_contradict_each_other_are_refused() {
+    let settings = [(options::PROCESS_SIZE, "4g"), (options::FLINK_SIZE, "4g")];
+    assert_conflict(
+        &conflict(None, &settings),
+        Code::TotalsDisagree,
+        ">= 4352m",
+        "set spec.flinkConfiguration[taskmanager.memory.flink.size] to 3648m",
+    );
+    let error = infeasible(None, &settings)
+        .flink_error
+        .expect("Flink refuses it as well");
+    assert!(
+        error
+            .message
+            .contains("is less than the sum of the derived Total Flink Memory size")
+    );
+}
+
+#[test]
+fn a_missing_total_is_named() {
+    assert_conflict(
+        &conflict(None, &[]),
+        Code::MissingTotal,
+        "a total",
+        "set spec.flinkConfiguration[taskmanager.memory.process.size] to 1728m",
+    );
+}
+
+#[test]
+fn fractions_and_ranges_are_checked() {
+    assert_conflict(
+        &conflict(Some(4096), &[(options::MANAGED_FRACTION, "40")]),
+        Code::FractionInvalid,
+        "0 <= fraction < 1",
+        "set spec.flinkConfiguration[taskmanager.memory.managed.fraction] to 0.4",
+    );
+    assert_conflict(
+        &conflict(Some(4096), &[(options::JVM_OVERHEAD_MIN, "2g")]),
+        Code::RangeInverted,
+        "<= 1g",
+        "set spec.memory.jvm.overhead.max to 2g",
+    );
+}
+
+#[test]
+fn unreadable_values_say_how_flink_writes_them() {
+    assert_conflict(
+        &conflict(Some(16_384), &[(options::MANAGED_SIZE, "4Gi")]),
+        Code::SizeInvalid,
+        "digits and a unit of Flink: b, k, m, g or t",
+        "set spec.flinkConfiguration[taskmanager.memory.managed.size] to 4g",
+    );
+    assert_conflict(
+        &conflict(Some(4096), &[(options::MANAGED_FRACTION, "0,5")]),
+        Code::NumberInvalid,
+        "a decimal number",
+        "set spec.flinkConfiguration[taskmanager.memory.managed.fraction] to 0.5",
+    );
+    assert_conflict(
+        &conflict(Some(4096), &[(options::NUMBER_OF_TASK_SLOTS, "0")]),
+        Code::NumberInvalid,
+        "> 0",
+        "set spec.flinkConfiguration[taskmanager.numberOfTaskSlots] to 1",
+    );
+    assert_conflict(
+        &conflict(Some(4096), &[(options::SEGMENT_SIZE, "33k")]),
+        Code::SegmentSizeInvalid,
+        "a power of two from 4k to 1g",
+        "set spec.flinkConfiguration[taskmanager.memory.segment-size] to 32k",
+    );
+}
+
+#[test]
+fn what_the_started_process_would_not_survive_is_refused() {
+    let network = [(options::NETWORK_MIN, "1k"), (options::NETWORK_MAX, "1k")];
+    assert_eq!(conflict(Some(4096), &network).code, Code::NetworkTooSmall);
+    let heap = [
+        (options::FLINK_SIZE, "1g"),
+        (options::TASK_HEAP_SIZE, "1m"),
+        (options::FRAMEWORK_HEAP_SIZE, "1m"),
+        (options::MANAGED_SIZE, "600m"),
+    ];
+    assert_conflict(
+        &conflict(None, &heap),
+        Code::HeapTooSmall,
+        "> 2m",
+        "remove spec.flinkConfiguration[taskmanager.memory.framework.heap.size]",
+    );
+    assert_conflict(
+        &conflict(Some(4096), &[(options::JVM_METASPACE_SIZE, "100k")]),
+        Code::MetaspaceTooSmall,
+        ">= 128k",
+        "remove spec.flinkConfiguration[taskmanager.memory.jvm-metaspace.size]",
+    );
+}
+
+#[test]
+fn one_option_in_two_places_names_both() {
+    let mut request = request(
+        FlinkVersion::V2_1,
+        Some(4096),
+        &[("taskmanager.memory.size", "1g")],
+    );
+    request.configuration.push(
+        options::MANAGED_SIZE,
+        "2g",
+        Origin::field("spec.memory.managed.size"),
+    );
+    let conflicts = solve(&request).expect_err("two places").conflicts;
+    assert_conflict(
+        &conflicts[0],
+        Code::DuplicateSource,
+        "one place",
+        "remove spec.flinkConfiguration[taskmanager.memory.size]",
+    );
+    assert!(
+        conflicts[0]
+            .message
+            .contains("spec.memory.managed.size (2g)")
+    );
+    assert_eq!(conflicts[0].options.len(), 2);
+}
+
+#[test]
+fn independent_errors_are_reported_together() {
+    let codes: Vec<Code> = infeasible(
+        Some(8192),
+        &[
+            (options::MANAGED_FRACTION, "40"),
+            (options::NUMBER_OF_TASK_SLOTS, "0"),
+            (options::SEGMENT_SIZE, "33k"),
+            (options::JVM_METASPACE_SIZE, "100"),
+            (options::NETWORK_MIN, "2g"),
+            ("taskmanager.memory.proces.size", "8g"),
+        ],
+    )
+    .conflicts
+    .iter()
+    .map(|conflict| conflict.code)
+    .collect();
+    assert_eq!(
+        codes,
+        [
+            Code::FractionInvalid,
+            Code::RangeInverted,
+            Code::NumberInvalid,
+            Code::MetaspaceTooSmall,
+            Code::SegmentSizeInvalid,
+            Code::UnknownOption,
+        ]
+    );
+}
+
+#[test]
+fn a_consequence_is_not_repeated() {
+    // Managed memory can't be read, so no sum that contains it is accused.
+    let conflict = conflict(
+        Some(2048),
+        &[
+            (options::MANAGED_SIZE, "lots"),
+            (options::TASK_OFF_HEAP_SIZE, "100m"),
+        ],
+    );
+    assert_eq!(conflict.code, Code::SizeInvalid);
+    // A sum that is too large without it is.
+    let conflicts = infeasible(
+        Some(2048),
+        &[
+            (options::MANAGED_SIZE, "lots"),
+            (options::TASK_OFF_HEAP_SIZE, "8g"),
+        ],
+    )
+    .conflicts;
+    let codes: Vec<Code> = conflicts.iter().map(|conflict| conflict.code).collect();
+    assert_eq!(codes, [Code::SizeInvalid, Code::ComponentsExceedTotal]);
+}
+
+#[test]
+fn warnings_name_what_to_write_instead() {
+    let found = warnings(
+        Some(4096),
+        &[
+            ("taskmanager.memory.size", "128"),
+            ("taskmanager.memory.managed.frction", "0.5"),
+            ("taskmanager.memory.preallocate", "true"),
+            (options::PROCESS_SIZE, "2g"),
+            ("state.backend.type", "rocksdb"),
+        ],
+    );
+    let codes: Vec<Code> = found.iter().map(|(code, _)| *code).collect();
+    assert_eq!(
+        codes,
+        [
+            Code::DeprecatedOption,
+            Code::UnknownOption,
+            Code::IneffectiveOption,
+            Code::UnusedMemory
+        ]
+    );
+    assert!(
+        found[0].1.contains("bytes, before it was megabytes"),
+        "{}",
+        found[0].1
+    );
+    assert!(
+        found[1]
+            .1
+            .ends_with("write taskmanager.memory.managed.fraction instead"),
+        "{}",
+        found[1].1
+    );
+    assert!(
+        found[3]
+            .1
+            .ends_with("set spec.taskManager.resources.limits.memory to 2Gi"),
+        "{}",
+        found[3].1
+    );
+    assert_eq!(
+        warnings(Some(4096), &[("state.backend.type", "rocksdb")]),
+        []
+    );
+}
+
+#[test]
+fn a_proper_key_wins_over_its_deprecated_one() {
+    let settings = [
+        ("taskmanager.memory.size", "1g"),
+        (options::MANAGED_SIZE, "512m"),
+    ];
+    let budget = solve(&request(FlinkVersion::V2_3, Some(4096), &settings))
+        .expect("Flink takes the proper key");
+    assert_eq!(budget.managed.bytes, Bytes::from_mebibytes(512));
+    assert_eq!(budget.warnings.len(), 1);
+    assert_eq!(budget.warnings[0].code, Code::IneffectiveOption);
+    assert!(matches!(
+        budget.warnings[0].suggestions[0].change,
+        Change::Remove
+    ));
+}
+
+#[test]
+fn external_resources_come_out_in_the_order_of_a_java_hash_map() {
+    let settings = [
+        (options::PROCESS_SIZE, "1728m"),
+        (options::EXTERNAL_RESOURCES, "gpu;fpga;none-of-these"),
+        ("external-resource.gpu.amount", "2"),
+        ("external-resource.fpga.amount", "1"),
+    ];
+    let budget = solve(&request(FlinkVersion::V1_20, None, &settings)).expect("two resources");
+    let line = headroom::budget::dynamic_configurations_line(&budget);
+    assert!(
+        line.contains("-D external-resources=\"fpga;gpu\" -D"),
+        "{line}"
+    );
+    assert!(
+        line.contains("network.max=134217730b -D external-resource.fpga.amount=1 -D"),
+        "{line}"
+    );
+    assert!(
+        line.ends_with("-D external-resource.gpu.amount=2"),
+        "{line}"
+    );
+}
