@@ -279,10 +279,10 @@ pub(super) fn lookup(key: &str) -> Option<(Id, bool)> {
 }
 
 /// Whether a solved budget replaces the option: the configuration of a started TaskManager carries the solved sizes
-/// instead of what they were derived from. The segment size and the external resources stay as they were written.
+/// instead of what they were derived from. The external resources stay as they were written.
 #[cfg(feature = "api")]
 pub(crate) fn is_replaced_by_budget(key: &str) -> bool {
-    lookup(key).is_some_and(|(id, _)| !matches!(id, Id::SegmentSize | Id::ExternalResources))
+    lookup(key).is_some_and(|(id, _)| id != Id::ExternalResources)
 }
 
 /// The key of an external resource's amount.

@@ -240,11 +240,13 @@ fn java_environment(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> V
         .collect()
 }
 
-/// Every size as an option: Flink's own list for the version, and what older versions leave out of it.
+/// Every size as an option: Flink's own list for the version, what older versions leave out of it, and the segment
+/// size, which a started TaskManager reads from its configuration alone.
 fn fixed_options(budget: &Budget) -> Vec<(String, String)> {
     let mut fixed = dynamic_configurations(budget);
     let size = |bytes: Bytes| format!("{}b", bytes.get());
     let rest = [
+        (options::SEGMENT_SIZE, size(budget.segment_size)),
         (
             options::JVM_METASPACE_SIZE,
             size(budget.jvm_metaspace.bytes),
@@ -353,6 +355,7 @@ mod tests {
                 .any(|argument| argument.starts_with("-Dtaskmanager.memory.task.heap.size="))
         );
         let text = &pool.configuration_file.text;
+        assert!(text.contains("taskmanager.memory.segment-size: \"32768b\"\n"));
         assert!(
             text.contains("jobmanager.rpc.address: \"clicks-jobmanager\"\n"),
             "{text}"
@@ -362,6 +365,36 @@ mod tests {
             resources.deployment.metadata.owner_references.unwrap()[0].uid,
             "u-1"
         );
+    }
+
+    /// What the user wrote in a typed field has to reach Flink, whichever field it is.
+    #[test]
+    fn every_typed_field_changes_what_runs() {
+        let base = valid(json!({})).options;
+        for memory in [
+            json!({"process": {"size": "3g"}}),
+            json!({"flink": {"size": "3g"}}),
+            json!({"framework": {"heapSize": "256m"}}),
+            json!({"framework": {"offHeapSize": "256m"}}),
+            json!({"task": {"heapSize": "1g"}, "managed": {"size": "1g"}, "network": {"max": "4g"}}),
+            json!({"task": {"offHeapSize": "256m"}}),
+            json!({"managed": {"size": "1g"}}),
+            json!({"managed": {"fraction": "0.5"}}),
+            json!({"network": {"min": "1g"}}),
+            json!({"network": {"max": "128m"}}),
+            json!({"network": {"fraction": "0.2"}}),
+            json!({"network": {"segmentSize": "64k"}}),
+            json!({"jvm": {"metaspaceSize": "512m"}}),
+            json!({"jvm": {"overhead": {"min": "512m"}}}),
+            json!({"jvm": {"overhead": {"max": "256m"}}}),
+            json!({"jvm": {"overhead": {"fraction": "0.2"}}}),
+        ] {
+            assert_ne!(
+                valid(json!({"spec": {"memory": memory}})).options,
+                base,
+                "{memory}"
+            );
+        }
     }
 
     #[test]
