@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, ValueEnum};
 
+use super::input::{NAME_RULE, is_name};
 use crate::{
     budget::FlinkVersion,
     bytes::Bytes,
@@ -196,7 +197,7 @@ pub(super) struct Render {
     pub policy: Policy,
 
     /// Namespace of pools that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = parse_namespace)]
     pub namespace: String,
 
     /// Form: yaml (one document for each object) or json (one List)
@@ -349,6 +350,14 @@ fn parse_width(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(width) if (40..=1000).contains(&width) => Ok(width),
         _ => Err("expected a number from 40 to 1000".to_owned()),
+    }
+}
+
+fn parse_namespace(text: &str) -> Result<String, String> {
+    if is_name(text, 63, "-") {
+        Ok(text.to_owned())
+    } else {
+        Err(NAME_RULE.to_owned())
     }
 }
 

@@ -328,6 +328,25 @@ impl DocumentReader<'_> {
             }
             None => problems.push(missing("metadata.name", node.place)),
         }
+        for (field, most, separators) in [("name", 253, "-."), ("namespace", 63, "-")] {
+            let written = node
+                .child("metadata")
+                .and_then(|metadata| metadata.child(field));
+            if let Some(written) = written
+                && let Some(text) = written.text()
+                && !is_name(text, most, separators)
+            {
+                problems.push(Problem {
+                    place: written.place,
+                    field: format!("metadata.{field}"),
+                    message: format!(
+                        "{} is no {field} that Kubernetes takes: {}",
+                        quoted(text),
+                        NAME_RULE
+                    ),
+                });
+            }
+        }
         if problems.is_empty() {
             match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(node)) {
                 Ok(pool) => input.pools.push(PoolDocument {
@@ -352,6 +371,23 @@ impl DocumentReader<'_> {
             );
         }
     }
+}
+
+/// What a name is made of, as the end of a sentence.
+pub(super) const NAME_RULE: &str =
+    "write lower-case letters, digits and -, with a letter or digit at both ends";
+
+/// Whether Kubernetes takes the text as a name: of a namespace, or of an object, which may have dots too.
+pub(super) fn is_name(text: &str, most_characters: usize, separators: &str) -> bool {
+    let is_alphanumeric =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    text.len() <= most_characters
+        && text
+            .split('.')
+            .all(|part| part.starts_with(is_alphanumeric) && part.ends_with(is_alphanumeric))
+        && text
+            .chars()
+            .all(|character| is_alphanumeric(character) || separators.contains(character))
 }
 
 fn missing(field: &str, place: Place) -> Problem {
@@ -450,5 +486,22 @@ fn options() -> serde_saphyr::Options {
         budget: serde_saphyr::budget! {
             max_documents: usize::MAX,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        for name in ["a", "a-1", "1", "a.b-c.d"] {
+            assert!(is_name(name, 253, "-."), "{name}");
+        }
+        for name in ["", "-a", "a-", "a..b", ".a", "A", "a_b", "a.-b", "ä", "a b"] {
+            assert!(!is_name(name, 253, "-."), "{name}");
+        }
+        assert!(!is_name("a.b", 63, "-"));
+        assert!(!is_name(&"a".repeat(64), 63, "-"));
     }
 }
