@@ -12,14 +12,16 @@ mod budget_vectors;
 mod chart;
 #[cfg(feature = "cli")]
 mod cli_program;
+#[cfg(all(feature = "cli", feature = "operator"))]
+mod cli_render;
 #[cfg(feature = "cli")]
 mod cli_transcripts;
+#[cfg(feature = "api")]
+mod configuration_file;
 #[cfg(feature = "operator")]
 mod controller_behaviour;
 #[cfg(feature = "operator")]
 mod controller_crash;
-#[cfg(feature = "api")]
-mod configuration_file;
 #[cfg(feature = "cli")]
 mod documentation;
 #[cfg(feature = "api")]
