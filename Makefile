@@ -44,7 +44,7 @@ bench: ## The figures, each beside its bar and the floor (ten minutes; ARGUMENTS
 	@$(CARGO) run --quiet --release --package e2e --bin bench --locked -- $(ARGUMENTS)
 
 .PHONY: test
-test: prerequisites fmt lint core unit doc deny generated e2e ## Everything that must hold (what CI runs)
+test: prerequisites fmt core layers lint unit doc deny generated e2e ## Everything that must hold (what CI runs)
 	@printf '\nmake test: everything holds, after %d s\n' "$$(($$(date +%s) - $(START)))"
 
 ##@ Parts of make test
@@ -63,6 +63,13 @@ lint: ## Clippy on every target of every package, warnings denied
 core: ## The pure core compiles alone: no Kubernetes client, no clock, no files
 	$(call step,the pure core alone)
 	@$(CARGO) check --lib --no-default-features --locked
+
+.PHONY: layers
+layers: ## Each layer above it compiles with its own feature alone
+	$(call step,each layer alone)
+	@for feature in api cli operator; do \
+	  $(CARGO) check --package headroom --lib --bins --no-default-features --features $$feature --locked; \
+	done
 
 .PHONY: unit
 unit: ## Tests that need nothing but this checkout: unit, property, golden, recorded Flink answers
