@@ -14,5 +14,6 @@ mod install_least_privilege;
 mod install_user_roles;
 mod nodes;
 mod programs;
+mod readme;
 mod real_flink;
 mod resource;
