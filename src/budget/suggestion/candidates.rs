@@ -100,13 +100,12 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
             fraction,
             ..
         } => {
-            let meant_percent = *fraction > 1.0 && *fraction < 100.0;
+            // From five up it was probably a percentage; a little above one it could be anything.
+            let meant_percent = (5.0..100.0).contains(fraction);
             let percent = meant_percent.then(|| set(*fraction_option, &percent(*fraction)));
-            let lower = (!meant_percent).then_some(LowerFraction(*fraction_option));
             percent
                 .into_iter()
                 .chain([remove(*fraction_option)])
-                .chain(lower)
                 .collect()
         }
         Kind::ComponentsExceedFlink { parts, .. } => {
