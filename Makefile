@@ -16,6 +16,12 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_FUZZ_ROOT := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+CARGO_FUZZ := $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
 # One line that says which step runs, and how many seconds went by before it.
 START := $(shell date +%s)
 step = @printf '\n==> %s (after %d s)\n' '$(1)' "$$(($$(date +%s) - $(START)))"
@@ -91,6 +97,16 @@ e2e: ## Tests against a real Kubernetes control plane
 	$(call step,tests on a real Kubernetes control plane)
 	@$(CARGO) test --package e2e --locked
 
+##@ Beside make test
+
+.PHONY: fuzz
+fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs a nightly compiler and c++)
+	$(call step,fuzzing)
+	@for target in sizes solve; do \
+	  PATH='$(CARGO_FUZZ_ROOT)/bin':"$$PATH" $(CARGO) +nightly fuzz run $$target --target-dir '$(CACHE)/target-fuzz' -- \
+	    -max_total_time=$(FUZZ_SECONDS); \
+	done
+
 ##@ Generated files
 
 .PHONY: generate
@@ -129,6 +145,11 @@ $(CARGO_DENY):
 	@printf '==> building cargo-deny %s into %s (once; some minutes)\n' '$(CARGO_DENY_VERSION)' '$(CARGO_DENY_ROOT)'
 	@CARGO_TARGET_DIR='$(CACHE)/target-cargo-deny' $(CARGO) install --locked --version $(CARGO_DENY_VERSION) --root '$(CARGO_DENY_ROOT)' cargo-deny
 	@rm -rf '$(CACHE)/target-cargo-deny'
+
+$(CARGO_FUZZ):
+	@printf '==> building cargo-fuzz %s into %s (once)\n' '$(CARGO_FUZZ_VERSION)' '$(CARGO_FUZZ_ROOT)'
+	@CARGO_TARGET_DIR='$(CACHE)/target-cargo-fuzz' $(CARGO) install --locked --version $(CARGO_FUZZ_VERSION) --root '$(CARGO_FUZZ_ROOT)' cargo-fuzz
+	@rm -rf '$(CACHE)/target-cargo-fuzz'
 
 .PHONY: clean-cache
 clean-cache: ## Delete everything that was built outside the checkout

@@ -257,6 +257,15 @@ fn the_picture_shows_what_the_solver_says() {
 }
 
 #[test]
+fn the_page_on_security_lists_every_allowance() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    for allowance in headroom::desired::Allowance::ALL {
+        let row = format!("\n| `{}` | ", allowance.as_str());
+        assert!(page.contains(&row), "SECURITY.md lacks {allowance}");
+    }
+}
+
+#[test]
 fn the_index_of_decisions_is_complete() {
     let index = fs::read_to_string(root().join("docs/adr/README.md")).unwrap();
     for entry in fs::read_dir(root().join("docs/adr")).unwrap() {
