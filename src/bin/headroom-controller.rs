@@ -44,7 +44,7 @@ struct Arguments {
     bind_address: SocketAddr,
 
     /// Most pools that are worked on at one time. Each takes up to three connections to the API server.
-    #[arg(long, env = "HEADROOM_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, env = "HEADROOM_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
 
     /// Groups of pod template fields that pools may use although they grant more than creating a pool

@@ -96,6 +96,7 @@ impl View {
         let (key, observed) = stored.observe(&mut self.sets)?;
         let slot = self.slot(K::KIND, &key);
         let mut previous = None;
+        let mut is_status_only = false;
         if let Some(known) = slot {
             if observed.version.is_older_than(&known.observed.version)
                 || observed.version == known.observed.version
@@ -106,13 +107,17 @@ impl View {
                 known.observed.version = observed.version;
                 return Some(ChildEvent::nothing(key));
             }
+            is_status_only = known.observed.is_same_but_for_status(&observed);
             // What the server made of our last write still holds while our ownership is the same.
             let settled = known.settled.take().filter(|_| {
                 known.observed.owned == observed.owned && known.observed.uid == observed.uid
             });
             previous = settled;
         }
-        let event = ChildEvent::changed(&key, &observed);
+        let event = ChildEvent {
+            is_status_only,
+            ..ChildEvent::changed(&key, &observed)
+        };
         self.children.entry(key).or_default().0[K::KIND as usize] = Some(CachedChild {
             observed,
             settled: previous,
@@ -274,17 +279,25 @@ pub struct ChildEvent {
 
     /// Key of the pool to reconcile; `None` when the event told nothing new.
     pub owner: Option<ObjectKey>,
+
+    /// Whether only the status differs, so that there is nothing to put right.
+    pub is_status_only: bool,
 }
 
 impl ChildEvent {
     fn nothing(key: ObjectKey) -> Self {
-        Self { key, owner: None }
+        Self {
+            key,
+            owner: None,
+            is_status_only: false,
+        }
     }
 
     fn changed(key: &ObjectKey, observed: &ObservedChild) -> Self {
         Self {
             key: key.clone(),
             owner: owner_key(key, observed),
+            is_status_only: false,
         }
     }
 }
@@ -301,4 +314,135 @@ fn owner_key(key: &ObjectKey, observed: &ObservedChild) -> Option<ObjectKey> {
         namespace: key.namespace.clone(),
         name: name.as_ref().into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use serde_json::json;
+
+    use super::*;
+
+    fn child(uid: &str, version: u64, owner: Option<&str>, ready: i32) -> StoredChild<Deployment> {
+        let owners = owner.map(|uid| {
+            json!([{
+                "apiVersion": "headroom.dev/v1alpha1", "kind": "TaskManagerPool",
+                "name": "clicks", "uid": uid, "controller": true,
+            }])
+        });
+        serde_json::from_value(json!({
+            "metadata": {
+                "namespace": "default", "name": "clicks", "uid": uid,
+                "resourceVersion": version.to_string(), "ownerReferences": owners,
+                "labels": {"app.kubernetes.io/instance": "clicks"},
+            },
+            "status": {"readyReplicas": ready},
+        }))
+        .unwrap()
+    }
+
+    fn pool(uid: &str, version: u64) -> StoredPool {
+        serde_json::from_value(json!({"metadata": {
+            "namespace": "default", "name": "clicks", "uid": uid, "resourceVersion": version.to_string(),
+        }}))
+        .unwrap()
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey::new("default", "clicks")
+    }
+
+    fn version(view: &View) -> String {
+        let child = view.child(ChildKind::Deployment, &key()).unwrap();
+        child.observed.version.to_string()
+    }
+
+    #[test]
+    fn the_view_of_a_child_never_goes_back() {
+        let mut view = View::default();
+        view.put_applied(child("1", 10, Some("p"), 0), "digest")
+            .unwrap();
+        let late = view.put_child(child("1", 9, Some("p"), 3)).unwrap();
+        assert!(late.owner.is_none());
+        assert_eq!(version(&view), "10");
+        let echo = view.put_child(child("1", 10, Some("p"), 0)).unwrap();
+        assert!(echo.owner.is_none(), "the own write is no news");
+        let news = view.put_child(child("1", 11, Some("p"), 1)).unwrap();
+        assert_eq!(news.owner, Some(key()));
+        assert!(news.is_status_only);
+        let older = view
+            .put_applied(child("1", 10, Some("p"), 0), "digest")
+            .unwrap();
+        assert_eq!(
+            older.version.to_string(),
+            "11",
+            "an answer may be late, too"
+        );
+    }
+
+    #[test]
+    fn a_late_delete_of_the_predecessor_takes_nothing_away_but_wakes_the_pool() {
+        let mut view = View::default();
+        view.put_applied(child("2", 20, Some("p"), 0), "digest")
+            .unwrap();
+        let event = view.remove_child(child("1", 19, Some("p"), 0)).unwrap();
+        assert_eq!(event.owner, Some(key()));
+        assert_eq!(version(&view), "20");
+        view.remove_child(child("2", 21, Some("p"), 0)).unwrap();
+        assert!(view.child(ChildKind::Deployment, &key()).is_none());
+    }
+
+    #[test]
+    fn what_the_server_made_of_a_write_is_remembered_while_nobody_takes_fields() {
+        let mut view = View::default();
+        view.put_applied(child("1", 10, Some("p"), 0), "digest")
+            .unwrap();
+        view.put_child(child("1", 11, Some("p"), 2)).unwrap();
+        let settled = |view: &View| view.child(ChildKind::Deployment, &key()).unwrap().settled;
+        assert_eq!(settled(&view).as_deref(), Some("digest"));
+        view.put_child(child("2", 12, Some("p"), 2)).unwrap();
+        assert_eq!(settled(&view), None, "another instance");
+    }
+
+    #[test]
+    fn pools_follow_the_same_rules() {
+        let mut view = View::default();
+        assert_eq!(view.put_pool(pool("1", 5)).unwrap().1, Effect::Changed);
+        assert_eq!(view.put_pool(pool("1", 5)).unwrap().1, Effect::Nothing);
+        assert_eq!(view.put_pool(pool("1", 4)).unwrap().1, Effect::Nothing);
+        assert_eq!(view.put_pool(pool("2", 7)).unwrap().1, Effect::Changed);
+        assert_eq!(view.remove_pool(pool("1", 6)).unwrap().1, Effect::Nothing);
+        assert_eq!(&*view.pool(&key()).unwrap().uid, "2");
+    }
+
+    #[test]
+    fn a_complete_list_takes_out_what_is_not_in_it_within_its_namespace() {
+        let mut view = View::default();
+        view.put_pool(pool("1", 5)).unwrap();
+        view.put_child(child("1", 6, Some("1"), 0)).unwrap();
+        let nothing = HashSet::new();
+        assert!(view.retain_pools(Some("other"), &nothing).is_empty());
+        assert!(
+            view.retain_children(ChildKind::ConfigMap, None, &nothing)
+                .is_empty()
+        );
+        assert_eq!(
+            view.retain_children(ChildKind::Deployment, None, &nothing),
+            [key()]
+        );
+        assert_eq!(view.retain_pools(Some("default"), &nothing), [key()]);
+        assert!(view.pool(&key()).is_none());
+    }
+
+    #[test]
+    fn what_was_in_the_way_is_forgotten_with_its_pool() {
+        let mut view = View::default();
+        view.put_pool(pool("1", 5)).unwrap();
+        view.put_child(child("9", 6, None, 0)).unwrap();
+        view.block(ChildKind::Deployment, &key(), &key());
+        assert!(view.child(ChildKind::Deployment, &key()).is_none());
+        assert!(view.is_blocked(ChildKind::Deployment, &key()));
+        view.remove_pool(pool("1", 7)).unwrap();
+        assert!(!view.is_blocked(ChildKind::Deployment, &key()));
+    }
 }

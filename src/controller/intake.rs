@@ -17,9 +17,11 @@ use super::queue::Queue;
 use super::readiness::{Gate, Readiness};
 use super::watch::{Delivery, Event, Source};
 
-/// How long events of children are gathered before their pool is reconciled: a Deployment's status changes
-/// several times within a moment.
-const CHILD_DEBOUNCE: Duration = Duration::from_millis(100);
+/// How long events of children are gathered before their pool is reconciled.
+const CHILD_DEBOUNCE: Duration = Duration::from_millis(50);
+/// The same for events that only tell of a Deployment's progress: its status changes several times within a
+/// moment, and the pool's status need not follow every step.
+const PROGRESS_DEBOUNCE: Duration = Duration::from_millis(500);
 
 /// Takes what the watches deliver into the caches and asks the queue for the reconciles that follow.
 pub struct Intake {
@@ -109,7 +111,7 @@ impl Intake {
         event: watcher::Event<StoredChild<K>>,
         queue: &mut Queue,
     ) {
-        let due = Instant::now() + CHILD_DEBOUNCE;
+        let now = Instant::now();
         let child = match event {
             watcher::Event::Init => {
                 self.begin_list(stream);
@@ -135,16 +137,22 @@ impl Intake {
                     &listed,
                 );
                 for owner in owners {
-                    queue.request(owner, due);
+                    queue.request(owner, now + CHILD_DEBOUNCE);
                 }
                 None
             }
         };
         // A child of a pool that does not exist asks for nothing.
-        if let Some(owner) = child.and_then(|child| child.owner)
+        if let Some(child) = child
+            && let Some(owner) = child.owner
             && self.context.caches.lock().pool(&owner).is_some()
         {
-            queue.request(owner, due);
+            let debounce = if child.is_status_only {
+                PROGRESS_DEBOUNCE
+            } else {
+                CHILD_DEBOUNCE
+            };
+            queue.request(owner, now + debounce);
         }
     }
 

@@ -196,15 +196,20 @@ pub struct ObservedDeployment {
 }
 
 impl ObservedChild {
-    /// Whether nothing that the controller looks at differs.
+    /// Whether nothing differs that says if the child is as it should be.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same_but_for_status(&self, other: &Self) -> bool {
         self.uid == other.uid
             && self.owner == other.owner
             && self.applied_digest == other.applied_digest
             && self.owned == other.owned
             && self.is_deleting == other.is_deleting
-            && self.deployment == other.deployment
+    }
+
+    /// Whether nothing that the controller looks at differs.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is_same_but_for_status(other) && self.deployment == other.deployment
     }
 }
 

@@ -22,7 +22,7 @@ use super::readiness::Gate;
 use crate::api::{LABEL_MANAGED_BY, MANAGED_BY};
 
 /// Objects in one page of a list: bounds the memory that a list takes at once.
-const PAGE_SIZE: u32 = 100;
+const PAGE_SIZE: u32 = 50;
 /// First and longest pause between tries of a watch that fails.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 

@@ -376,13 +376,49 @@ async fn it_drains_what_is_under_way_and_starts_nothing_more() {
     api.create("taskmanagerpools", pool("a"));
     run.work(Duration::from_millis(50)).await;
     assert_eq!(api.writes().len(), 3, "{:?}", api.writes());
-    api.create("taskmanagerpools", pool("late"));
     stop.send(()).unwrap();
+    run.work(Duration::from_millis(1)).await;
+    api.create("taskmanagerpools", pool("late"));
     let took = run.finish().await;
     assert!(took <= DRAIN_TIMEOUT + Duration::from_millis(1), "{took:?}");
     assert!(
         api.writes()
             .iter()
             .all(|write| !write.name.starts_with("late"))
+    );
+}
+
+/// The pool is replaced by another of its name at the very moment its first status is on its way.
+#[tokio::test(start_paused = true)]
+async fn a_status_never_lands_on_the_successor_of_its_pool() {
+    let api = FakeApi::default();
+    let mut run = Run::new(&api);
+    let user = api.clone();
+    let mut is_first = true;
+    api.plan(move |write| {
+        if write.subresource.is_some() && std::mem::take(&mut is_first) {
+            user.delete("taskmanagerpools", "a");
+            let mut larger = pool("a");
+            larger["spec"]["taskManager"]["resources"]["limits"]["memory"] = json!("8Gi");
+            user.create("taskmanagerpools", larger);
+        }
+        Fault::None
+    });
+    api.create("taskmanagerpools", pool("a"));
+    run.settle().await;
+    assert_eq!(api.condition("a", "Ready"), ready());
+    let limits: Vec<Value> = api.with_store(|store| {
+        store
+            .history
+            .iter()
+            .filter(|change| change.key.0.plural == "taskmanagerpools")
+            .map(|change| change.object["status"]["budget"]["containerLimitBytes"].clone())
+            .filter(|limit| !limit.is_null())
+            .collect()
+    });
+    assert!(!limits.is_empty());
+    assert!(
+        limits.iter().all(|limit| *limit == json!(8_u64 << 30)),
+        "{limits:?}"
     );
 }
