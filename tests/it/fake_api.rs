@@ -5,6 +5,7 @@
 //! test of the `e2e` package sends the same requests to both and compares.
 
 pub mod fields;
+pub mod request;
 pub mod run;
 pub mod serve;
 pub mod store;
