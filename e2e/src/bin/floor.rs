@@ -40,7 +40,7 @@ async fn main() -> Result<(), kube::Error> {
     };
     let controller = controller
         // As many at a time as Headroom reconciles; without a limit a thousand pools open a thousand connections.
-        .with_config(Config::default().concurrency(16))
+        .with_config(Config::default().concurrency(8))
         .owns(
             Api::<Deployment>::all(client.clone()),
             watcher::Config::default(),
