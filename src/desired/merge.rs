@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::{
     DeepMerge,
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, VolumeMount,
+        Capabilities, Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, SecurityContext,
+        VolumeMount,
     },
 };
 
@@ -38,6 +39,9 @@ pub(super) fn merge(
     if let Some(spec) = &mut template.spec {
         for container in &mut spec.containers {
             if container.name == TASK_MANAGER_CONTAINER {
+                if container.security_context.as_ref().is_some_and(escalates) {
+                    allow_escalation(&mut generated);
+                }
                 further_ports.extend(container.ports.take().into_iter().flatten());
             } else {
                 restrict(container);
@@ -61,17 +65,42 @@ pub(super) fn merge(
     generated
 }
 
+/// Whether the context asks for what Kubernetes refuses beside a forbidden escalation.
+fn escalates(context: &SecurityContext) -> bool {
+    let added = context
+        .capabilities
+        .iter()
+        .flat_map(|capabilities| &capabilities.add);
+    context.privileged == Some(true)
+        || added
+            .flatten()
+            .any(|capability| matches!(capability.as_str(), "SYS_ADMIN" | "CAP_SYS_ADMIN"))
+}
+
+/// Takes the generated prohibition out, for a TaskManager that was allowed what it does not go with.
+fn allow_escalation(generated: &mut PodTemplateSpec) {
+    let containers = generated
+        .spec
+        .iter_mut()
+        .flat_map(|spec| &mut spec.containers);
+    for context in containers.flat_map(|container| &mut container.security_context) {
+        context.allow_privilege_escalation = None;
+    }
+}
+
 /// What a container says nothing of is as restricted as the TaskManager's own.
 fn restrict(container: &mut Container) {
     let context = container.security_context.get_or_insert_default();
-    // A container that was allowed to be privileged must not carry these: Kubernetes refuses the combination.
-    if context.privileged != Some(true) {
-        context.allow_privilege_escalation.get_or_insert(false);
-        let capabilities: &mut Capabilities = context.capabilities.get_or_insert_default();
-        capabilities
-            .drop
-            .get_or_insert_with(|| vec!["ALL".to_owned()]);
+    if context.privileged == Some(true) {
+        return;
     }
+    if !escalates(context) {
+        context.allow_privilege_escalation.get_or_insert(false);
+    }
+    let capabilities: &mut Capabilities = context.capabilities.get_or_insert_default();
+    capabilities
+        .drop
+        .get_or_insert_with(|| vec!["ALL".to_owned()]);
 }
 
 /// Everything in the user's template that would break the generated one.

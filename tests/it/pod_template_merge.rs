@@ -131,6 +131,30 @@ fn lists_are_merged_by_their_keys() {
     assert_eq!(labels["app.kubernetes.io/instance"], "clicks");
 }
 
+/// Kubernetes refuses a container that is privileged and must not escalate its privileges.
+#[test]
+fn what_was_allowed_to_escalate_is_not_forbidden_to() {
+    for (context, is_forbidden) in [
+        (json!({"privileged": true}), None),
+        (json!({"capabilities": {"add": ["SYS_ADMIN"]}}), None),
+        (json!({"capabilities": {"add": ["CAP_SYS_ADMIN"]}}), None),
+        (json!({"capabilities": {"add": ["NET_ADMIN"]}}), Some(false)),
+        (json!({"privileged": false}), Some(false)),
+    ] {
+        let template = json!({"spec": {"containers": [
+            {"name": "taskmanager", "securityContext": context},
+            {"name": "shipper", "image": "shipper:1", "securityContext": context}
+        ]}});
+        let pool = validate(&pool(template), &Settings::permissive())
+            .unwrap_or_else(|invalid| panic!("{invalid}"));
+        let template = build(&pool).deployment.spec.unwrap().template;
+        for container in &template.spec.unwrap().containers {
+            let found = container.security_context.as_ref().unwrap();
+            assert_eq!(found.allow_privilege_escalation, is_forbidden, "{context}");
+        }
+    }
+}
+
 #[test]
 fn sidecars_are_as_restricted_as_the_task_manager() {
     let merged = merged(json!({"spec": {
