@@ -105,8 +105,15 @@ fn a_limit_below_any_configuration_names_the_smallest_that_works() {
     assert_conflict(
         &conflict,
         Code::LimitTooSmall,
-        "<= 300m",
+        ">= 982Mi",
         "set spec.taskManager.resources.limits.memory to 982Mi",
+    );
+    assert_eq!(conflict.configured, "300Mi");
+    // Whatever else is written, the limit is what the conflict is shown at.
+    let beside = self::conflict(Some(300), &[(options::JVM_METASPACE_SIZE, "300m")]);
+    assert_eq!(
+        beside.options[0].path,
+        "spec.taskManager.resources.limits.memory"
     );
     assert!(
         conflict.message.starts_with(

@@ -7,13 +7,13 @@ use super::{
         infeasible::{Code, OptionReference, Term},
         memory_size,
         options::Id,
-        request::{Configuration, Request},
+        request::{Configuration, Origin, Request},
         trial::Trial,
         violation::Parts,
     },
     Statement, limit_reference, path, reference, references, references_if_set, total_references,
 };
-use crate::bytes::Bytes;
+use crate::{bytes::Bytes, quantity};
 
 /// E4 and E5: parts of total Flink memory.
 pub(super) fn components_exceed_flink(
@@ -25,6 +25,9 @@ pub(super) fn components_exceed_flink(
     let (terms, mut written) = terms(options, parts);
     written.extend(total_references(options));
     let limit_at_fault = limit_at_fault(options);
+    if limit_at_fault.is_some() {
+        put_limit_first(&mut written);
+    }
     Statement {
         code: if limit_at_fault.is_some() {
             Code::LimitTooSmall
@@ -32,11 +35,18 @@ pub(super) fn components_exceed_flink(
             Code::ComponentsExceedTotal
         },
         options: written,
-        configured: memory_size::text(sum),
-        bound: format!("<= {}", memory_size::text(total_flink)),
+        configured: limit_at_fault
+            .as_ref()
+            .map_or_else(|| memory_size::text(sum), LimitAtFault::configured),
+        bound: limit_at_fault
+            .as_ref()
+            .and_then(LimitAtFault::bound)
+            .unwrap_or_else(|| format!("<= {}", memory_size::text(total_flink))),
         what: format!(
             "{}{}, {} more than total Flink memory, {total_flink}{}",
-            limit_at_fault.as_deref().unwrap_or_default(),
+            limit_at_fault
+                .as_ref()
+                .map_or_else(String::new, LimitAtFault::lead),
             written_out(&terms, sum),
             sum.saturating_sub(total_flink),
             within(options),
@@ -68,6 +78,9 @@ pub(super) fn jvm_exceeds_process(
         ],
     );
     written.extend(total_references(options));
+    if limit_at_fault.is_some() {
+        put_limit_first(&mut written);
+    }
     Statement {
         code: if limit_at_fault.is_some() {
             Code::LimitTooSmall
@@ -75,11 +88,18 @@ pub(super) fn jvm_exceeds_process(
             Code::ComponentsExceedTotal
         },
         options: written,
-        configured: memory_size::text(sum),
-        bound: format!("<= {}", memory_size::text(total_process)),
+        configured: limit_at_fault
+            .as_ref()
+            .map_or_else(|| memory_size::text(sum), LimitAtFault::configured),
+        bound: limit_at_fault
+            .as_ref()
+            .and_then(LimitAtFault::bound)
+            .unwrap_or_else(|| format!("<= {}", memory_size::text(total_process))),
         what: format!(
             "{}{}, {} more than total process memory, {total_process}",
-            limit_at_fault.as_deref().unwrap_or_default(),
+            limit_at_fault
+                .as_ref()
+                .map_or_else(String::new, LimitAtFault::lead),
             written_out(&terms, sum),
             sum.saturating_sub(total_process),
         ),
@@ -346,8 +366,35 @@ fn within(options: &Options<'_>) -> String {
     }
 }
 
-/// The beginning of the sentence where not even an untouched configuration fits into the container.
-fn limit_at_fault(options: &Options<'_>) -> Option<String> {
+/// A container's limit with which not even Flink's defaults work.
+struct LimitAtFault {
+    limit: Bytes,
+    /// The smallest limit that works with the options as they are.
+    smallest: Option<Bytes>,
+}
+
+impl LimitAtFault {
+    /// The limit in the resource's own units.
+    fn configured(&self) -> String {
+        quantity::memory_text(self.limit)
+    }
+
+    fn bound(&self) -> Option<String> {
+        let smallest = self.smallest?;
+        Some(format!(">= {}", quantity::memory_text(smallest)))
+    }
+
+    /// The beginning of the sentence.
+    fn lead(&self) -> String {
+        let smallest = self.smallest.map_or_else(String::new, |smallest| {
+            format!(", and the smallest that works is {smallest}")
+        });
+        format!("the container's limit is {}{smallest}: ", self.limit)
+    }
+}
+
+/// The limit, where not even an untouched configuration fits into the container.
+fn limit_at_fault(options: &Options<'_>) -> Option<LimitAtFault> {
     let limit = options.limit_as_process_size?;
     let plain = Request {
         flink_version: options.version(),
@@ -358,8 +405,13 @@ fn limit_at_fault(options: &Options<'_>) -> Option<String> {
     if (Trial { request: plain }).solves() {
         return None;
     }
-    let smallest = minimum_container_limit(options.request).map_or(String::new(), |smallest| {
-        format!(", and the smallest that works is {smallest}")
-    });
-    Some(format!("the container's limit is {limit}{smallest}: "))
+    Some(LimitAtFault {
+        limit,
+        smallest: minimum_container_limit(options.request),
+    })
+}
+
+/// What is at fault comes first: the conflict is shown at its field.
+fn put_limit_first(written: &mut [OptionReference]) {
+    written.sort_by_key(|option| option.origin != Some(Origin::ContainerLimit));
 }
