@@ -35,7 +35,7 @@ pub struct Identity {
 
 /// A stored pool that does not have the form of one.
 #[derive(Debug, thiserror::Error)]
-#[error("field {path} cannot be read: {source}")]
+#[error("field {path} cannot be read: {}", without_position(source))]
 pub struct Unreadable {
     /// Path of the field.
     pub path: String,
@@ -48,6 +48,15 @@ pub struct Unreadable {
 
     /// Its status, as far as that can be read.
     pub status: TaskManagerPoolStatus,
+}
+
+/// The error's words without the line and the column, which say nothing about the object as people see it and
+/// change with its resource version: a status that repeats them would never be at rest.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&position)
+        .map_or(text.clone(), str::to_owned)
 }
 
 /// The pool of this key; `None` if there is nothing to do for it, because it has gone or is going.
