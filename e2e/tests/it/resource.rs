@@ -13,6 +13,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use crate::pool::{merged, sound_pool};
+
 /// Installs the definition and waits until the API server serves it.
 pub async fn install_definition(cluster: &Cluster) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(cluster.client().await?);
@@ -39,40 +41,9 @@ pub async fn install_definition(cluster: &Cluster) -> Result<()> {
     .await
 }
 
-/// The smallest pool that says everything it must.
-fn sound_pool() -> Value {
-    json!({
-        "apiVersion": "headroom.dev/v1alpha1",
-        "kind": "TaskManagerPool",
-        "metadata": {"name": "sound"},
-        "spec": {
-            "flinkVersion": "2.1",
-            "image": "flink:2.1",
-            "clusterRef": {"name": "jobmanager"},
-            "taskManager": {"resources": {"limits": {"memory": "4Gi"}}}
-        }
-    })
-}
-
 /// The sound pool with `patch` merged over it, as `kubectl patch --type merge` would.
 fn pool(patch: &Value) -> Value {
-    fn merge(target: &mut Value, patch: &Value) {
-        match (target, patch) {
-            (Value::Object(target), Value::Object(patch)) => {
-                for (key, value) in patch {
-                    if value.is_null() {
-                        target.remove(key);
-                    } else {
-                        merge(target.entry(key.clone()).or_insert(Value::Null), value);
-                    }
-                }
-            }
-            (target, patch) => *target = patch.clone(),
-        }
-    }
-    let mut pool = sound_pool();
-    merge(&mut pool, patch);
-    pool
+    merged(&sound_pool("sound"), patch)
 }
 
 /// One rule: what it accepts, what it rejects, and what the rejection says.
@@ -217,7 +188,7 @@ async fn defaults_scale_and_columns_are_served() -> Result<()> {
     let created = api
         .create(
             &PostParams::default(),
-            &serde_json::from_value(sound_pool())?,
+            &serde_json::from_value(sound_pool("sound"))?,
         )
         .await?;
     ensure!(created.data["spec"]["replicas"] == 1, "{:?}", created.data);
