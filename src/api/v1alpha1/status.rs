@@ -205,11 +205,11 @@ pub struct ConflictStatus {
     #[schemars(length(max = 256))]
     pub field_path: Option<String>,
 
-    /// Configured value.
+    /// The value, as it was configured; where parts are added, their sum.
     #[schemars(length(max = 256))]
     pub configured: String,
 
-    /// What the value is held against.
+    /// What that would have to be.
     #[schemars(length(max = 256))]
     pub bound: String,
 
