@@ -93,7 +93,11 @@ fn try_all(
             Candidate::Lower(id) => context
                 .size(id)
                 .and_then(|size| moved(id, size, false, kind, good)),
-            Candidate::LowerFrom(id, size) => moved(id, size, false, kind, good),
+            // Only where the size that was probably meant does not fit.
+            Candidate::LowerFrom(id, size) if ways_out.is_empty() => {
+                moved(id, size, false, kind, good)
+            }
+            Candidate::LowerFrom(..) => None,
             Candidate::Raise(id) => context
                 .size(id)
                 .and_then(|size| moved(id, size, true, kind, good)),
