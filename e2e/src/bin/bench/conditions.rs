@@ -1,6 +1,6 @@
-//! Under which conditions the figures were taken: the machine, the versions, and who else used it.
+//! Under which conditions the figures were taken: the machine, the versions, and how busy it was before.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, process::Command, thread, time::Duration};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -27,14 +27,14 @@ pub struct Conditions {
     pub nodes: usize,
     /// The priority that everything ran with, as `nice` counts: 0 is usual, less is more.
     pub niceness: i32,
-    /// Share of the processors that programs other than the benchmark's took while it ran.
-    pub others_share: f64,
+    /// Share of the processors that was idle in the seconds before the measurements, from 0 to 1.
+    pub idle_before: f64,
     /// Whether the counts of pools and the times were cut down.
     pub is_quick: bool,
 }
 
 impl Conditions {
-    /// Of this machine.
+    /// Of this machine; looks for some seconds how busy it is.
     ///
     /// # Errors
     /// When `/proc` is not readable.
@@ -65,7 +65,7 @@ impl Conditions {
             profile,
             nodes: 0,
             niceness: niceness()?,
-            others_share: 0.0,
+            idle_before: idle_share(Duration::from_secs(3))?,
             is_quick,
         })
     }
@@ -84,7 +84,7 @@ impl Conditions {
         };
         format!(
             "{} processors ({}), {} MiB of memory, Linux {}, Kubernetes {} with {} nodes, {}, profile {}{priority}.\n\
-             Other programs took {:.0} % of the processors meanwhile.{quick}",
+             The processors were {:.0} % idle before the measurements.{quick}",
             self.processors,
             self.processor_model,
             self.memory_bytes >> 20,
@@ -93,57 +93,34 @@ impl Conditions {
             self.nodes,
             self.rust_version,
             self.profile,
-            self.others_share * 100.0
+            self.idle_before * 100.0
         )
     }
 }
 
-/// Processor time of the whole machine and of our own process with all its descendants, since boot.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
-    busy: Duration,
-    all: Duration,
-    own: Duration,
+/// The share of the processors that nothing used while `time` went by.
+fn idle_share(time: Duration) -> Result<f64> {
+    let (idle_before, all_before) = processor_ticks()?;
+    thread::sleep(time);
+    let (idle, all) = processor_ticks()?;
+    let ticks = all.saturating_sub(all_before).max(1);
+    Ok(idle.saturating_sub(idle_before) as f64 / ticks as f64)
 }
 
-impl Load {
-    /// Until now.
-    ///
-    /// # Errors
-    /// When `/proc` is not readable.
-    pub fn now() -> Result<Self> {
-        let text = fs::read_to_string("/proc/stat").context("failed to read /proc/stat")?;
-        let ticks: Vec<u64> = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .skip(1)
-            .take(8)
-            .map_while(|field| field.parse().ok())
-            .collect();
-        let all: u64 = ticks.iter().sum();
-        // The fourth is idle, the fifth waits for disks; the eighth was taken by other machines.
-        let idle: u64 = ticks.iter().skip(3).take(2).sum();
-        Ok(Self {
-            busy: time(all - idle),
-            all: time(all),
-            own: time(own_ticks()?),
-        })
-    }
-
-    /// The share of the processors that others took since `earlier`, from 0 to 1.
-    #[must_use]
-    pub fn others_share(&self, earlier: &Self) -> f64 {
-        let busy = self.busy.saturating_sub(earlier.busy);
-        let own = self.own.saturating_sub(earlier.own);
-        let all = self.all.saturating_sub(earlier.all).as_secs_f64();
-        if all > 0.0 {
-            (busy.saturating_sub(own).as_secs_f64() / all).min(1.0)
-        } else {
-            0.0
-        }
-    }
+/// Ticks that the processors were idle, and all of their ticks, since boot.
+fn processor_ticks() -> Result<(u64, u64)> {
+    let text = fs::read_to_string("/proc/stat").context("failed to read /proc/stat")?;
+    let ticks: Vec<u64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .skip(1)
+        .take(8)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    // The fourth is idle, the fifth waits for disks.
+    Ok((ticks.iter().skip(3).take(2).sum(), ticks.iter().sum()))
 }
 
 /// The priority of our own process, which its children inherit.
@@ -154,80 +131,13 @@ fn niceness() -> Result<i32> {
     field.context("/proc/self/stat has an unknown form")
 }
 
-fn time(ticks: u64) -> Duration {
-    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1))
-}
-
-/// Ticks of our process and its descendants, those that have ended and were waited for included.
-fn own_ticks() -> Result<u64> {
-    let mut processes = Vec::new();
-    for entry in fs::read_dir("/proc").context("failed to read /proc")? {
-        let path = entry?.path().join("stat");
-        // Not a process, or it has ended meanwhile.
-        let Ok(text) = fs::read_to_string(path) else {
-            continue;
-        };
-        processes.extend(Stat::parse(&text));
-    }
-    let mut family = vec![std::process::id()];
-    let mut ticks = 0;
-    while let Some(id) = family.pop() {
-        ticks += processes
-            .iter()
-            .filter(|stat| stat.id == id)
-            .map(|stat| stat.ticks)
-            .sum::<u64>();
-        family.extend(
-            processes
-                .iter()
-                .filter(|stat| stat.parent == id)
-                .map(|stat| stat.id),
-        );
-    }
-    Ok(ticks)
-}
-
-struct Stat {
-    id: u32,
-    parent: u32,
-    ticks: u64,
-}
-
-impl Stat {
-    /// Of a line of `/proc/PID/stat`, whose second field may hold blanks and parentheses.
-    fn parse(text: &str) -> Option<Self> {
-        let (id, rest) = text.split_once(' ')?;
-        let fields: Vec<&str> = rest
-            .get(rest.rfind(')')? + 1..)?
-            .split_ascii_whitespace()
-            .collect();
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        // User and system time, own and of children that were waited for.
-        Some(Self {
-            id: id.parse().ok()?,
-            parent: number(4)?.try_into().ok()?,
-            ticks: number(14)? + number(15)? + number(16)? + number(17)?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn our_own_work_is_not_counted_as_that_of_others() {
-        let earlier = Load::now().expect("/proc is readable");
-        let started = std::time::Instant::now();
-        let mut sum = 0u64;
-        while started.elapsed() < Duration::from_millis(300) {
-            sum = std::hint::black_box(sum.wrapping_add(1));
-        }
-        let now = Load::now().expect("/proc is readable");
-        assert!(
-            now.own - earlier.own >= Duration::from_millis(50),
-            "{earlier:?} {now:?}"
-        );
-        assert!((0.0..=1.0).contains(&now.others_share(&earlier)));
+    fn a_share_is_a_share() {
+        let share = idle_share(Duration::from_millis(50)).expect("/proc is readable");
+        assert!((0.0..=1.0).contains(&share), "{share}");
     }
 }

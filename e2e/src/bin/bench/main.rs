@@ -26,7 +26,7 @@ mod pools;
 mod scenario;
 mod solver;
 
-use conditions::{Conditions, Load};
+use conditions::Conditions;
 use scenario::Scale;
 
 /// Measures Headroom and the floor controller on real control planes without nodes.
@@ -131,8 +131,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         let program = tokio::task::spawn_blocking(move || controllers::program(subject, profile));
         programs.push((subject, program.await.context("the build panicked")??));
     }
+    let conditions = Conditions::here(
+        &Tool::ControlPlane.version()?,
+        profile_name,
+        arguments.quick,
+    )?;
     let mut figures = Figures::default();
-    let before = Load::now()?;
     if subjects.contains(&Subject::Ours) {
         let controller = programs
             .iter()
@@ -152,12 +156,6 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         scenario::run(&mut figures, *subject, program, &parts, scale).await?;
     }
 
-    let mut conditions = Conditions::here(
-        &Tool::ControlPlane.version()?,
-        profile_name,
-        arguments.quick,
-    )?;
-    conditions.others_share = Load::now()?.others_share(&before);
     let report = Report {
         conditions,
         rows: figures.rows(),
