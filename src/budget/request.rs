@@ -21,8 +21,17 @@ use crate::{bytes::Bytes, quantity};
 pub enum Origin {
     /// A typed field of the resource, by its path: `spec.memory.managed.size`.
     Field(Cow<'static, str>),
-    /// The free map `spec.flinkConfiguration`, or a Flink configuration file.
+    /// The free map `spec.flinkConfiguration`.
     FlinkConfiguration,
+    /// A Flink configuration file, or text of a manifest that becomes one.
+    File {
+        /// The file as it was named; `-` for standard input.
+        file: String,
+        /// The line, from 1; `None` for an option that is not written yet.
+        line: Option<u64>,
+        /// The column of the key in that line, from 1, where it is known.
+        column: Option<u64>,
+    },
     /// `-D key=value`; wins over everything else, as with Flink's scripts.
     CommandLine,
     /// The memory limit of the container.
@@ -39,12 +48,24 @@ impl Origin {
     }
 
     /// Where a person finds an option of this origin: `spec.memory.managed.size`,
-    /// `spec.flinkConfiguration[taskmanager.memory.managed.size]`, `-D taskmanager.memory.managed.size`.
+    /// `spec.flinkConfiguration[taskmanager.memory.managed.size]`, `-D taskmanager.memory.managed.size`,
+    /// `taskmanager.memory.managed.size in flink-conf.yaml:12`. Of a file only the last part of its name is shown.
     #[must_use]
     pub fn path(&self, key: &str) -> String {
         match self {
             Origin::Field(path) => path.clone().into_owned(),
             Origin::FlinkConfiguration => format!("spec.flinkConfiguration[{key}]"),
+            Origin::File { file, line, .. } => {
+                let name = match file.rsplit_once('/') {
+                    Some((_, name)) => name,
+                    None if file == "-" => "standard input",
+                    None => file,
+                };
+                match line {
+                    Some(line) => format!("{key} in {name}:{line}"),
+                    None => format!("{key} in {name}"),
+                }
+            }
             Origin::CommandLine => format!("-D {key}"),
             Origin::ContainerLimit => "spec.taskManager.resources.limits.memory".to_owned(),
             Origin::Environment => super::options::HEAP_ENVIRONMENT.to_owned(),

@@ -162,6 +162,21 @@ impl Trial {
         let on_command_line = settings
             .iter()
             .any(|setting| setting.origin == Origin::CommandLine);
+        // Beside the last line of a file, because the last one of a file is the one that counts.
+        let file = settings
+            .iter()
+            .rev()
+            .find_map(|setting| match &setting.origin {
+                Origin::File { file, .. } => Some(file),
+                _ => None,
+            });
+        if let Some(file) = file {
+            return Origin::File {
+                file: file.clone(),
+                line: None,
+                column: None,
+            };
+        }
         match id.field_path() {
             Some(path) if typed || (self.request.container_limit.is_some() && !on_command_line) => {
                 Origin::field(path)
