@@ -15,6 +15,8 @@ mod infeasible;
 mod jvm;
 pub mod memory_size;
 pub mod options;
+mod process;
+mod remark;
 mod request;
 mod startup;
 mod statement;
@@ -30,7 +32,7 @@ use serde::Serialize;
 #[cfg(feature = "api")]
 pub(crate) use self::decimal::java_double;
 use self::{
-    derivation::{Amount, Derivation, FirstViolation, Rule},
+    derivation::{Amount, Derivation, FirstViolation, Remarks, Rule},
     effective::{LegacyHeap, Options},
 };
 pub use self::{
@@ -40,7 +42,8 @@ pub use self::{
         Suggestion, Term,
     },
     jvm::{dynamic_configurations, dynamic_configurations_line, jvm_parameters},
-    request::{Configuration, Origin, Request, Setting},
+    remark::{FractionOf, Level, Remark},
+    request::{Configuration, Mode, Origin, Request, Role, Setting},
     version::{FlinkVersion, UnsupportedFlinkVersion},
 };
 use crate::bytes::Bytes;
@@ -282,6 +285,17 @@ pub fn derive(request: &Request) -> Result<Budget, FlinkError> {
     }
 }
 
+/// What Flink logs beside the derivation, in its order and each line once: values that were capped, deprecated keys,
+/// legacy options that stand for new ones, rests that are not what their fraction says. Where Flink refuses the
+/// options, what it logged before.
+#[must_use]
+pub fn remarks(request: &Request) -> Vec<Remark> {
+    let options = Options::new(request);
+    let mut remarks = Remarks::default();
+    let _ = taskmanager::derive(&options, &mut remarks);
+    remarks.0
+}
+
 fn starts(options: &Options<'_>, derivation: &Derivation) -> bool {
     let mut starts = true;
     startup::check(options, derivation, |_| starts = false);
@@ -327,13 +341,15 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
     };
     match amount.rule {
         Rule::Configured(id) => Source::Configured {
-            option: id.key(),
+            option: options.key(id),
             origin: origin(id),
         },
-        Rule::Default(id) => Source::Default { option: id.key() },
+        Rule::Default(id) => Source::Default {
+            option: options.key(id),
+        },
         Rule::ContainerLimit => Source::ContainerLimit,
         Rule::LegacyHeap(Some(id)) => Source::Configured {
-            option: id.key(),
+            option: options.key(id),
             origin: origin(id),
         },
         Rule::LegacyHeap(None) => {
@@ -342,7 +358,7 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
                 Some(LegacyHeap::Environment(_))
             ));
             Source::Configured {
-                option: options::HEAP_ENVIRONMENT,
+                option: options.heap_environment(),
                 origin: Origin::Environment,
             }
         }
@@ -352,7 +368,7 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             of,
             inverse,
         } => Source::Fraction {
-            option: option.key(),
+            option: options.key(option),
             fraction,
             of,
             inverse,
@@ -364,8 +380,8 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             inverse,
             derived,
         } => Source::ClampedToMinimum {
-            option: option.minimum_option().key(),
-            fraction_option: option.key(),
+            option: options.key(option.minimum_option()),
+            fraction_option: options.key(option),
             fraction,
             of,
             inverse,
@@ -379,8 +395,8 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             inverse,
             derived,
         } => Source::ClampedToMaximum {
-            option: option.maximum_option().key(),
-            fraction_option: option.key(),
+            option: options.key(option.maximum_option()),
+            fraction_option: options.key(option),
             fraction,
             of,
             inverse,

@@ -1,6 +1,6 @@
 //! What a derivation is made of and ends in: amounts with their rules, and how strict it is about violations.
 
-use super::{options::Id, violation::Violation};
+use super::{options::Id, remark::Remark, violation::Violation};
 use crate::bytes::Bytes;
 
 /// The derivation ended at a violation, which its [`Strictness`] keeps.
@@ -9,8 +9,14 @@ pub(super) struct Stop;
 
 /// What happens when a constraint is violated.
 pub(super) trait Strictness {
+    /// Whether remarks are kept; where they are not, none is made.
+    const KEEPS_REMARKS: bool = false;
+
     /// Keeps the violation; `Err` ends the derivation, `Ok` goes on.
     fn violated(&mut self, violation: Violation) -> Result<(), Stop>;
+
+    /// Keeps what Flink would log.
+    fn remarked(&mut self, _remark: Remark) {}
 }
 
 /// Ends at the first violation, as Flink does.
@@ -21,6 +27,24 @@ impl Strictness for FirstViolation {
     fn violated(&mut self, violation: Violation) -> Result<(), Stop> {
         self.0 = Some(violation);
         Err(Stop)
+    }
+}
+
+/// Ends at the first violation, and keeps what Flink has logged by then.
+#[derive(Default)]
+pub(super) struct Remarks(pub Vec<Remark>);
+
+impl Strictness for Remarks {
+    const KEEPS_REMARKS: bool = true;
+
+    fn violated(&mut self, _violation: Violation) -> Result<(), Stop> {
+        Err(Stop)
+    }
+
+    fn remarked(&mut self, remark: Remark) {
+        if !self.0.contains(&remark) {
+            self.0.push(remark);
+        }
     }
 }
 

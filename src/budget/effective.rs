@@ -5,7 +5,7 @@
 
 use super::{
     options::{self, COUNT, Id},
-    request::{Origin, Request, Setting},
+    request::{Mode, Origin, Request, Role, Setting},
     version::FlinkVersion,
 };
 use crate::bytes::Bytes;
@@ -52,8 +52,9 @@ impl<'a> Options<'a> {
     }
 
     fn add(&mut self, setting: &'a Setting) {
-        let Some((id, is_deprecated)) = options::lookup(&setting.key) else {
-            self.remarkable |= options::looks_like_memory_option(&setting.key);
+        let role = self.request.role;
+        let Some((id, is_deprecated)) = options::lookup(role, &setting.key) else {
+            self.remarkable |= options::looks_like_memory_option(role, &setting.key);
             return;
         };
         self.remarkable |= is_deprecated || id.is_legacy();
@@ -80,6 +81,15 @@ impl<'a> Options<'a> {
         self.request.flink_version
     }
 
+    pub fn role(&self) -> Role {
+        self.request.role
+    }
+
+    /// The proper key of an option of this process.
+    pub fn key(&self, id: Id) -> &'static str {
+        id.key(self.request.role)
+    }
+
     /// The setting that counts for an option; nothing for an option that this version does not read.
     pub fn setting(&self, id: Id) -> Option<&'a Setting> {
         if id.is_legacy() && !self.version().reads_legacy_options() {
@@ -102,9 +112,26 @@ impl<'a> Options<'a> {
         self.setting(id).is_some()
     }
 
-    /// The value that feeds `taskmanager.memory.flink.size` when that is not set itself.
+    /// The option that a legacy heap size stands for.
+    pub fn legacy_target(&self) -> Id {
+        match (self.request.mode, self.request.role) {
+            (Mode::Kubernetes, _) => Id::ProcessSize,
+            (Mode::Standalone, Role::TaskManager) => Id::FlinkSize,
+            (Mode::Standalone, Role::JobManager) => Id::JvmHeapSize,
+        }
+    }
+
+    /// The environment variable that a legacy heap size is read from first.
+    pub fn heap_environment(&self) -> &'static str {
+        match self.request.role {
+            Role::TaskManager => options::HEAP_ENVIRONMENT,
+            Role::JobManager => options::JOBMANAGER_HEAP_ENVIRONMENT,
+        }
+    }
+
+    /// The value that feeds [`Options::legacy_target`] when that is not set itself.
     pub fn legacy_heap(&self) -> Option<LegacyHeap<'a>> {
-        if !self.version().reads_legacy_options() || self.is_set(Id::FlinkSize) {
+        if !self.version().reads_legacy_options() || self.is_set(self.legacy_target()) {
             return None;
         }
         if let Some(value) = &self.request.legacy_heap_environment {
@@ -127,6 +154,7 @@ impl<'a> Options<'a> {
         self.is_set(Id::ProcessSize)
             || self.is_set(Id::FlinkSize)
             || (self.is_set(Id::TaskHeapSize) && self.is_set(Id::ManagedSize))
+            || self.is_set(Id::JvmHeapSize)
             || self.legacy_heap().is_some()
     }
 }

@@ -6,8 +6,8 @@ use super::{
     infeasible::{FlinkCause, FlinkError},
     memory_size::human_readable,
     options::{self, Id},
-    version::FlinkVersion,
-    violation::{Kind, Parts, Violation},
+    request::Role,
+    violation::{Kind, Parts, Step, Violation},
 };
 use crate::bytes::Bytes;
 
@@ -20,18 +20,13 @@ const ARITHMETIC: &str = "java.lang.ArithmeticException";
 pub(super) fn of(violation: &Violation, options: &Options<'_>) -> Option<FlinkError> {
     let mut chain = chain(&violation.kind, options)?;
     if chain[0].class == CONFIGURATION {
-        if violation.in_network_check {
+        if violation.step == Step::NetworkCheck {
             let wrapper = "If Total Flink, Task Heap and (or) Managed Memory sizes are explicitly configured \
                 then the Network Memory size is the rest of the Total Flink memory after subtracting all other \
                 configured types of memory, but the derived Network Memory is inconsistent with its configuration.";
             chain.insert(0, cause(CONFIGURATION, wrapper));
         }
-        if options.version().prefixes_errors() {
-            let prefix = if violation.in_legacy_mapping {
-                "TaskManager failed to map legacy JVM heap option to the new one: "
-            } else {
-                "TaskManager memory configuration failed: "
-            };
+        if let Some(prefix) = prefix(options, violation.step) {
             let message = format!("{prefix}{}", chain[0].message);
             chain.insert(
                 0,
@@ -48,6 +43,21 @@ pub(super) fn of(violation: &Violation, options: &Options<'_>) -> Option<FlinkEr
         message: first.message,
         causes: chain,
     })
+}
+
+/// What Flink puts before the message of a configuration error.
+fn prefix(options: &Options<'_>, step: Step) -> Option<&'static str> {
+    let version = options.version();
+    match (options.role(), step) {
+        (_, Step::Afterwards) => None,
+        (Role::TaskManager, Step::LegacyMapping) => {
+            Some("TaskManager failed to map legacy JVM heap option to the new one: ")
+        }
+        (Role::TaskManager, _) => Some("TaskManager memory configuration failed: "),
+        (Role::JobManager, _) => Some("JobManager memory configuration failed: ")
+            .filter(|_| version.prefixes_errors_of_a_jobmanager()),
+    }
+    .filter(|_| version.prefixes_errors())
 }
 
 fn cause(class: &'static str, message: impl Into<String>) -> FlinkCause {
@@ -68,18 +78,18 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
             ARGUMENT,
             format!(
                 "Could not parse value '{value}' for key '{}'.",
-                option.key()
+                options.key(option)
             ),
         )
     };
     Some(match kind {
-        Kind::MissingTotal => vec![cause(CONFIGURATION, missing_total(options.version()))],
+        Kind::MissingTotal => vec![cause(CONFIGURATION, missing_total(options))],
         Kind::Size { option, error } => vec![
             cause(
                 CONFIGURATION,
                 format!(
                     "Cannot read memory size from config option '{}'.",
-                    option.key()
+                    options.key(*option)
                 ),
             ),
             unparsable(*option, value(*option)),
@@ -113,7 +123,7 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
             minimum,
             maximum,
         } => vec![
-            inconsistent(*fraction_option, *fraction, *minimum, *maximum),
+            inconsistent(options, *fraction_option, *fraction, *minimum, *maximum),
             cause(ARGUMENT, "min value must be less or equal to max value"),
         ],
         Kind::FractionOutside {
@@ -122,7 +132,7 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
             minimum,
             maximum,
         } => vec![
-            inconsistent(*fraction_option, *fraction, *minimum, *maximum),
+            inconsistent(options, *fraction_option, *fraction, *minimum, *maximum),
             cause(ARGUMENT, "fraction must be in range [0, 1)"),
         ],
         Kind::ComponentsExceedFlink {
@@ -279,12 +289,16 @@ fn integer_message(value: &str) -> String {
     format!("For input string: \"{value}\"")
 }
 
-fn missing_total(version: FlinkVersion) -> String {
+fn missing_total(options: &Options<'_>) -> String {
     let (heap, managed) = (options::TASK_HEAP_SIZE, options::MANAGED_SIZE);
-    let (flink, process) = (options::FLINK_SIZE, options::PROCESS_SIZE);
-    if version.prefixes_errors() {
+    let (flink, process) = (options.key(Id::FlinkSize), options.key(Id::ProcessSize));
+    if options.version().prefixes_errors() {
+        let fine_grained = match options.role() {
+            Role::TaskManager => format!("{heap} and {managed}"),
+            Role::JobManager => options::JOBMANAGER_JVM_HEAP_SIZE.to_owned(),
+        };
         format!(
-            "Either required fine-grained memory ({heap} and {managed}), or Total Flink Memory size (Key: \
+            "Either required fine-grained memory ({fine_grained}), or Total Flink Memory size (Key: \
              '{flink}' , default: null (fallback keys: [])), or Total Process Memory size (Key: '{process}' , \
              default: null (fallback keys: [])) need to be configured explicitly."
         )
@@ -296,16 +310,24 @@ fn missing_total(version: FlinkVersion) -> String {
     }
 }
 
-fn inconsistent(option: Id, fraction: f32, minimum: Bytes, maximum: Bytes) -> FlinkCause {
-    let fallback = option.deprecated_key().map_or(String::new(), |key| {
-        format!("{{key={key}, isDeprecated=true}}")
-    });
+fn inconsistent(
+    options: &Options<'_>,
+    option: Id,
+    fraction: f32,
+    minimum: Bytes,
+    maximum: Bytes,
+) -> FlinkCause {
+    let fallback = option
+        .deprecated_key(options.role())
+        .map_or(String::new(), |key| {
+            format!("{{key={key}, isDeprecated=true}}")
+        });
     cause(
         CONFIGURATION,
         format!(
             "Inconsistently configured Key: '{}' , default: {} (fallback keys: [{fallback}]) ({}) and its min \
              ({}), max ({}) value",
-            option.key(),
+            options.key(option),
             option.default_fraction(),
             java_double(f64::from(fraction)),
             human_readable(minimum),

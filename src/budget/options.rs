@@ -1,64 +1,40 @@
-//! The options of Flink that decide the TaskManager's memory: keys, deprecated spellings, types, defaults.
+//! The options of Flink that decide a process's memory: keys, deprecated spellings, types, defaults.
 //!
-//! Mirrors `TaskManagerOptions` and the few options of `NettyShuffleEnvironmentOptions` that sizes depend on.
-//! Keys of Flink appear in this file and nowhere else in the crate.
+//! Mirrors `TaskManagerOptions`, `JobManagerOptions`, the few options of `NettyShuffleEnvironmentOptions` that sizes
+//! depend on, and what `KubernetesConfigOptions` adds. Keys of Flink appear here and nowhere else in the crate. An
+//! option that both processes have under two keys is one option here: which key is meant, the [`Role`] tells.
 
-use crate::{budget::version::FlinkVersion, bytes::Bytes};
+mod keys;
+mod spelling;
 
-/// `taskmanager.memory.process.size`.
-pub const PROCESS_SIZE: &str = "taskmanager.memory.process.size";
-/// `taskmanager.memory.flink.size`.
-pub const FLINK_SIZE: &str = "taskmanager.memory.flink.size";
-/// `taskmanager.memory.framework.heap.size`.
-pub const FRAMEWORK_HEAP_SIZE: &str = "taskmanager.memory.framework.heap.size";
-/// `taskmanager.memory.framework.off-heap.size`.
-pub const FRAMEWORK_OFF_HEAP_SIZE: &str = "taskmanager.memory.framework.off-heap.size";
-/// `taskmanager.memory.task.heap.size`.
-pub const TASK_HEAP_SIZE: &str = "taskmanager.memory.task.heap.size";
-/// `taskmanager.memory.task.off-heap.size`.
-pub const TASK_OFF_HEAP_SIZE: &str = "taskmanager.memory.task.off-heap.size";
-/// `taskmanager.memory.managed.size`.
-pub const MANAGED_SIZE: &str = "taskmanager.memory.managed.size";
-/// `taskmanager.memory.managed.fraction`.
-pub const MANAGED_FRACTION: &str = "taskmanager.memory.managed.fraction";
-/// `taskmanager.memory.network.min`.
-pub const NETWORK_MIN: &str = "taskmanager.memory.network.min";
-/// `taskmanager.memory.network.max`.
-pub const NETWORK_MAX: &str = "taskmanager.memory.network.max";
-/// `taskmanager.memory.network.fraction`.
-pub const NETWORK_FRACTION: &str = "taskmanager.memory.network.fraction";
-/// `taskmanager.memory.jvm-metaspace.size`.
-pub const JVM_METASPACE_SIZE: &str = "taskmanager.memory.jvm-metaspace.size";
-/// `taskmanager.memory.jvm-overhead.min`.
-pub const JVM_OVERHEAD_MIN: &str = "taskmanager.memory.jvm-overhead.min";
-/// `taskmanager.memory.jvm-overhead.max`.
-pub const JVM_OVERHEAD_MAX: &str = "taskmanager.memory.jvm-overhead.max";
-/// `taskmanager.memory.jvm-overhead.fraction`.
-pub const JVM_OVERHEAD_FRACTION: &str = "taskmanager.memory.jvm-overhead.fraction";
-/// `taskmanager.memory.segment-size`.
-pub const SEGMENT_SIZE: &str = "taskmanager.memory.segment-size";
-/// `taskmanager.numberOfTaskSlots`.
-pub const NUMBER_OF_TASK_SLOTS: &str = "taskmanager.numberOfTaskSlots";
-/// `taskmanager.cpu.cores`.
-pub const CPU_CORES: &str = "taskmanager.cpu.cores";
-/// `external-resources`.
-pub const EXTERNAL_RESOURCES: &str = "external-resources";
-/// What the keys of one external resource begin with.
-pub const EXTERNAL_RESOURCE_PREFIX: &str = "external-resource.";
-/// `taskmanager.network.numberOfBuffers`, read up to 1.20.
-pub const NUMBER_OF_BUFFERS: &str = "taskmanager.network.numberOfBuffers";
-/// `taskmanager.heap.size`, read up to 1.20.
-pub const HEAP_SIZE: &str = "taskmanager.heap.size";
-/// `taskmanager.heap.mb`, read up to 1.20.
-pub const HEAP_MB: &str = "taskmanager.heap.mb";
-/// The environment variable that the legacy heap options are overridden by, read up to 1.20.
-pub const HEAP_ENVIRONMENT: &str = "FLINK_TM_HEAP";
+pub use self::keys::*;
+pub(super) use self::spelling::{
+    is_other_memory_option, looks_like_memory_option, nearest, removed,
+};
+use crate::{
+    budget::{request::Role, version::FlinkVersion},
+    bytes::Bytes,
+};
 
-/// An option that the derivation reads.
+/// An option that a derivation reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
+    // Of both processes.
     ProcessSize,
     FlinkSize,
+    JvmMetaspaceSize,
+    JvmOverheadMin,
+    JvmOverheadMax,
+    JvmOverheadFraction,
+    /// The heap of Flink 1.9, as a size.
+    HeapSize,
+    /// The heap of Flink 1.9, in mebibytes.
+    HeapMb,
+    /// What Flink's own Kubernetes deployment asks for.
+    KubernetesCpu,
+    KubernetesCpuLimitFactor,
+    KubernetesMemoryLimitFactor,
+    // Of the TaskManager.
     FrameworkHeapSize,
     FrameworkOffHeapSize,
     TaskHeapSize,
@@ -68,26 +44,36 @@ pub(super) enum Id {
     NetworkMin,
     NetworkMax,
     NetworkFraction,
-    JvmMetaspaceSize,
-    JvmOverheadMin,
-    JvmOverheadMax,
-    JvmOverheadFraction,
     SegmentSize,
     NumberOfTaskSlots,
     CpuCores,
     ExternalResources,
     NumberOfBuffers,
-    HeapSize,
-    HeapMb,
+    FineGrained,
+    // Of the JobManager.
+    JvmHeapSize,
+    OffHeapSize,
+    DirectMemoryLimit,
+    HeapCutoffRatio,
+    HeapCutoffMin,
 }
 
 /// How many options there are in [`Id`].
-pub(super) const COUNT: usize = 22;
+pub(super) const COUNT: usize = 31;
 
 impl Id {
     pub const ALL: [Id; COUNT] = [
         Id::ProcessSize,
         Id::FlinkSize,
+        Id::JvmMetaspaceSize,
+        Id::JvmOverheadMin,
+        Id::JvmOverheadMax,
+        Id::JvmOverheadFraction,
+        Id::HeapSize,
+        Id::HeapMb,
+        Id::KubernetesCpu,
+        Id::KubernetesCpuLimitFactor,
+        Id::KubernetesMemoryLimitFactor,
         Id::FrameworkHeapSize,
         Id::FrameworkOffHeapSize,
         Id::TaskHeapSize,
@@ -97,24 +83,47 @@ impl Id {
         Id::NetworkMin,
         Id::NetworkMax,
         Id::NetworkFraction,
-        Id::JvmMetaspaceSize,
-        Id::JvmOverheadMin,
-        Id::JvmOverheadMax,
-        Id::JvmOverheadFraction,
         Id::SegmentSize,
         Id::NumberOfTaskSlots,
         Id::CpuCores,
         Id::ExternalResources,
         Id::NumberOfBuffers,
-        Id::HeapSize,
-        Id::HeapMb,
+        Id::FineGrained,
+        Id::JvmHeapSize,
+        Id::OffHeapSize,
+        Id::DirectMemoryLimit,
+        Id::HeapCutoffRatio,
+        Id::HeapCutoffMin,
     ];
 
-    /// The proper key.
-    pub const fn key(self) -> &'static str {
+    /// The proper key; the role decides for an option that both processes have.
+    pub const fn key(self, role: Role) -> &'static str {
+        let is_jobmanager = matches!(role, Role::JobManager);
         match self {
+            Id::ProcessSize if is_jobmanager => JOBMANAGER_PROCESS_SIZE,
             Id::ProcessSize => PROCESS_SIZE,
+            Id::FlinkSize if is_jobmanager => JOBMANAGER_FLINK_SIZE,
             Id::FlinkSize => FLINK_SIZE,
+            Id::JvmMetaspaceSize if is_jobmanager => JOBMANAGER_JVM_METASPACE_SIZE,
+            Id::JvmMetaspaceSize => JVM_METASPACE_SIZE,
+            Id::JvmOverheadMin if is_jobmanager => JOBMANAGER_JVM_OVERHEAD_MIN,
+            Id::JvmOverheadMin => JVM_OVERHEAD_MIN,
+            Id::JvmOverheadMax if is_jobmanager => JOBMANAGER_JVM_OVERHEAD_MAX,
+            Id::JvmOverheadMax => JVM_OVERHEAD_MAX,
+            Id::JvmOverheadFraction if is_jobmanager => JOBMANAGER_JVM_OVERHEAD_FRACTION,
+            Id::JvmOverheadFraction => JVM_OVERHEAD_FRACTION,
+            Id::HeapSize if is_jobmanager => JOBMANAGER_HEAP_SIZE,
+            Id::HeapSize => HEAP_SIZE,
+            Id::HeapMb if is_jobmanager => JOBMANAGER_HEAP_MB,
+            Id::HeapMb => HEAP_MB,
+            Id::KubernetesCpu if is_jobmanager => KUBERNETES_JOBMANAGER_CPU,
+            Id::KubernetesCpu => KUBERNETES_TASKMANAGER_CPU,
+            Id::KubernetesCpuLimitFactor if is_jobmanager => KUBERNETES_JOBMANAGER_CPU_LIMIT_FACTOR,
+            Id::KubernetesCpuLimitFactor => KUBERNETES_TASKMANAGER_CPU_LIMIT_FACTOR,
+            Id::KubernetesMemoryLimitFactor if is_jobmanager => {
+                KUBERNETES_JOBMANAGER_MEMORY_LIMIT_FACTOR
+            }
+            Id::KubernetesMemoryLimitFactor => KUBERNETES_TASKMANAGER_MEMORY_LIMIT_FACTOR,
             Id::FrameworkHeapSize => FRAMEWORK_HEAP_SIZE,
             Id::FrameworkOffHeapSize => FRAMEWORK_OFF_HEAP_SIZE,
             Id::TaskHeapSize => TASK_HEAP_SIZE,
@@ -124,33 +133,40 @@ impl Id {
             Id::NetworkMin => NETWORK_MIN,
             Id::NetworkMax => NETWORK_MAX,
             Id::NetworkFraction => NETWORK_FRACTION,
-            Id::JvmMetaspaceSize => JVM_METASPACE_SIZE,
-            Id::JvmOverheadMin => JVM_OVERHEAD_MIN,
-            Id::JvmOverheadMax => JVM_OVERHEAD_MAX,
-            Id::JvmOverheadFraction => JVM_OVERHEAD_FRACTION,
             Id::SegmentSize => SEGMENT_SIZE,
             Id::NumberOfTaskSlots => NUMBER_OF_TASK_SLOTS,
             Id::CpuCores => CPU_CORES,
             Id::ExternalResources => EXTERNAL_RESOURCES,
             Id::NumberOfBuffers => NUMBER_OF_BUFFERS,
-            Id::HeapSize => HEAP_SIZE,
-            Id::HeapMb => HEAP_MB,
+            Id::FineGrained => FINE_GRAINED,
+            Id::JvmHeapSize => JOBMANAGER_JVM_HEAP_SIZE,
+            Id::OffHeapSize => JOBMANAGER_OFF_HEAP_SIZE,
+            Id::DirectMemoryLimit => JOBMANAGER_DIRECT_MEMORY_LIMIT,
+            Id::HeapCutoffRatio => HEAP_CUTOFF_RATIO,
+            Id::HeapCutoffMin => HEAP_CUTOFF_MIN,
         }
     }
 
     /// The deprecated key that Flink still reads when the proper one is absent.
-    pub const fn deprecated_key(self) -> Option<&'static str> {
-        match self {
-            Id::ManagedSize => Some("taskmanager.memory.size"),
-            Id::NetworkMin => Some("taskmanager.network.memory.min"),
-            Id::NetworkMax => Some("taskmanager.network.memory.max"),
-            Id::NetworkFraction => Some("taskmanager.network.memory.fraction"),
-            _ => None,
-        }
+    pub const fn deprecated_key(self, role: Role) -> Option<&'static str> {
+        Some(match self {
+            Id::ManagedSize => "taskmanager.memory.size",
+            Id::NetworkMin => "taskmanager.network.memory.min",
+            Id::NetworkMax => "taskmanager.network.memory.max",
+            Id::NetworkFraction => "taskmanager.network.memory.fraction",
+            Id::KubernetesCpu if matches!(role, Role::JobManager) => "kubernetes.jobmanager.cpu",
+            Id::KubernetesCpu => "kubernetes.taskmanager.cpu",
+            Id::HeapCutoffRatio => "yarn.heap-cutoff-ratio",
+            Id::HeapCutoffMin => "yarn.heap-cutoff-min",
+            _ => return None,
+        })
     }
 
     /// The typed field of a `TaskManagerPool` that becomes this option, where there is one.
-    pub const fn field_path(self) -> Option<&'static str> {
+    pub const fn field_path(self, role: Role) -> Option<&'static str> {
+        if matches!(role, Role::JobManager) {
+            return None;
+        }
         Some(match self {
             Id::ProcessSize => "spec.memory.process.size",
             Id::FlinkSize => "spec.memory.flink.size",
@@ -169,26 +185,30 @@ impl Id {
             Id::JvmOverheadFraction => "spec.memory.jvm.overhead.fraction",
             Id::SegmentSize => "spec.memory.network.segmentSize",
             Id::NumberOfTaskSlots => "spec.taskManager.numberOfTaskSlots",
-            Id::CpuCores
-            | Id::ExternalResources
-            | Id::NumberOfBuffers
-            | Id::HeapSize
-            | Id::HeapMb => return None,
+            _ => return None,
         })
     }
 
     /// Whether the option's value is a size.
     pub const fn is_size(self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Id::ManagedFraction
-                | Id::NetworkFraction
-                | Id::JvmOverheadFraction
-                | Id::NumberOfTaskSlots
-                | Id::CpuCores
-                | Id::ExternalResources
-                | Id::NumberOfBuffers
-                | Id::HeapMb
+            Id::ProcessSize
+                | Id::FlinkSize
+                | Id::JvmMetaspaceSize
+                | Id::JvmOverheadMin
+                | Id::JvmOverheadMax
+                | Id::HeapSize
+                | Id::FrameworkHeapSize
+                | Id::FrameworkOffHeapSize
+                | Id::TaskHeapSize
+                | Id::TaskOffHeapSize
+                | Id::ManagedSize
+                | Id::NetworkMin
+                | Id::NetworkMax
+                | Id::SegmentSize
+                | Id::JvmHeapSize
+                | Id::OffHeapSize
         )
     }
 
@@ -200,7 +220,9 @@ impl Id {
     /// The default of a size option.
     pub fn default_size(self, version: FlinkVersion) -> Option<Bytes> {
         Some(match self {
-            Id::FrameworkHeapSize | Id::FrameworkOffHeapSize => Bytes::from_mebibytes(128),
+            Id::FrameworkHeapSize | Id::FrameworkOffHeapSize | Id::OffHeapSize => {
+                Bytes::from_mebibytes(128)
+            }
             Id::TaskOffHeapSize => Bytes::ZERO,
             Id::NetworkMin => Bytes::from_mebibytes(64),
             Id::NetworkMax => version.default_network_max(),
@@ -240,49 +262,100 @@ impl Id {
     }
 }
 
-/// Which option a key names, and whether it is the deprecated spelling.
-pub(super) fn lookup(key: &str) -> Option<(Id, bool)> {
+/// Which option of the process a key names, and whether it is the deprecated spelling.
+pub(super) fn lookup(role: Role, key: &str) -> Option<(Id, bool)> {
     // The common prefix decides quickly that a key is none of ours.
-    let id = match key.strip_prefix("taskmanager.") {
-        Some(rest) => match rest {
-            "memory.process.size" => Id::ProcessSize,
-            "memory.flink.size" => Id::FlinkSize,
-            "memory.framework.heap.size" => Id::FrameworkHeapSize,
-            "memory.framework.off-heap.size" => Id::FrameworkOffHeapSize,
-            "memory.task.heap.size" => Id::TaskHeapSize,
-            "memory.task.off-heap.size" => Id::TaskOffHeapSize,
-            "memory.managed.size" => Id::ManagedSize,
-            "memory.managed.fraction" => Id::ManagedFraction,
-            "memory.network.min" => Id::NetworkMin,
-            "memory.network.max" => Id::NetworkMax,
-            "memory.network.fraction" => Id::NetworkFraction,
-            "memory.jvm-metaspace.size" => Id::JvmMetaspaceSize,
-            "memory.jvm-overhead.min" => Id::JvmOverheadMin,
-            "memory.jvm-overhead.max" => Id::JvmOverheadMax,
-            "memory.jvm-overhead.fraction" => Id::JvmOverheadFraction,
-            "memory.segment-size" => Id::SegmentSize,
-            "numberOfTaskSlots" => Id::NumberOfTaskSlots,
-            "cpu.cores" => Id::CpuCores,
-            "network.numberOfBuffers" => Id::NumberOfBuffers,
-            "heap.size" => Id::HeapSize,
-            "heap.mb" => Id::HeapMb,
-            "memory.size" => return Some((Id::ManagedSize, true)),
-            "network.memory.min" => return Some((Id::NetworkMin, true)),
-            "network.memory.max" => return Some((Id::NetworkMax, true)),
-            "network.memory.fraction" => return Some((Id::NetworkFraction, true)),
-            _ => return None,
+    let own = match role {
+        Role::TaskManager => key.strip_prefix("taskmanager.").map(taskmanager_option),
+        Role::JobManager => key.strip_prefix("jobmanager.").map(jobmanager_option),
+    };
+    match own {
+        Some(found) => found,
+        None if key.starts_with("kubernetes.") => kubernetes_option(role, key),
+        None => match (role, key) {
+            (Role::TaskManager, EXTERNAL_RESOURCES) => Some((Id::ExternalResources, false)),
+            (Role::TaskManager, FINE_GRAINED) => Some((Id::FineGrained, false)),
+            (Role::JobManager, HEAP_CUTOFF_RATIO) => Some((Id::HeapCutoffRatio, false)),
+            (Role::JobManager, HEAP_CUTOFF_MIN) => Some((Id::HeapCutoffMin, false)),
+            (Role::JobManager, "yarn.heap-cutoff-ratio") => Some((Id::HeapCutoffRatio, true)),
+            (Role::JobManager, "yarn.heap-cutoff-min") => Some((Id::HeapCutoffMin, true)),
+            _ => None,
         },
-        None if key == EXTERNAL_RESOURCES => Id::ExternalResources,
-        None => return None,
+    }
+}
+
+fn taskmanager_option(rest: &str) -> Option<(Id, bool)> {
+    let id = match rest {
+        "memory.process.size" => Id::ProcessSize,
+        "memory.flink.size" => Id::FlinkSize,
+        "memory.framework.heap.size" => Id::FrameworkHeapSize,
+        "memory.framework.off-heap.size" => Id::FrameworkOffHeapSize,
+        "memory.task.heap.size" => Id::TaskHeapSize,
+        "memory.task.off-heap.size" => Id::TaskOffHeapSize,
+        "memory.managed.size" => Id::ManagedSize,
+        "memory.managed.fraction" => Id::ManagedFraction,
+        "memory.network.min" => Id::NetworkMin,
+        "memory.network.max" => Id::NetworkMax,
+        "memory.network.fraction" => Id::NetworkFraction,
+        "memory.jvm-metaspace.size" => Id::JvmMetaspaceSize,
+        "memory.jvm-overhead.min" => Id::JvmOverheadMin,
+        "memory.jvm-overhead.max" => Id::JvmOverheadMax,
+        "memory.jvm-overhead.fraction" => Id::JvmOverheadFraction,
+        "memory.segment-size" => Id::SegmentSize,
+        "numberOfTaskSlots" => Id::NumberOfTaskSlots,
+        "cpu.cores" => Id::CpuCores,
+        "network.numberOfBuffers" => Id::NumberOfBuffers,
+        "heap.size" => Id::HeapSize,
+        "heap.mb" => Id::HeapMb,
+        "memory.size" => return Some((Id::ManagedSize, true)),
+        "network.memory.min" => return Some((Id::NetworkMin, true)),
+        "network.memory.max" => return Some((Id::NetworkMax, true)),
+        "network.memory.fraction" => return Some((Id::NetworkFraction, true)),
+        _ => return None,
     };
     Some((id, false))
 }
 
+fn jobmanager_option(rest: &str) -> Option<(Id, bool)> {
+    let id = match rest {
+        "memory.process.size" => Id::ProcessSize,
+        "memory.flink.size" => Id::FlinkSize,
+        "memory.heap.size" => Id::JvmHeapSize,
+        "memory.off-heap.size" => Id::OffHeapSize,
+        "memory.enable-jvm-direct-memory-limit" => Id::DirectMemoryLimit,
+        "memory.jvm-metaspace.size" => Id::JvmMetaspaceSize,
+        "memory.jvm-overhead.min" => Id::JvmOverheadMin,
+        "memory.jvm-overhead.max" => Id::JvmOverheadMax,
+        "memory.jvm-overhead.fraction" => Id::JvmOverheadFraction,
+        "heap.size" => Id::HeapSize,
+        "heap.mb" => Id::HeapMb,
+        _ => return None,
+    };
+    Some((id, false))
+}
+
+fn kubernetes_option(role: Role, key: &str) -> Option<(Id, bool)> {
+    [
+        Id::KubernetesCpu,
+        Id::KubernetesCpuLimitFactor,
+        Id::KubernetesMemoryLimitFactor,
+    ]
+    .into_iter()
+    .find_map(|id| {
+        if id.key(role) == key {
+            Some((id, false))
+        } else {
+            (id.deprecated_key(role) == Some(key)).then_some((id, true))
+        }
+    })
+}
+
 /// Whether a solved budget replaces the option: the configuration of a started TaskManager carries the solved sizes
-/// instead of what they were derived from. The external resources stay as they were written.
+/// instead of what they were derived from. The external resources stay as they were written, and so does what says
+/// nothing about sizes.
 #[cfg(feature = "api")]
 pub(crate) fn is_replaced_by_budget(key: &str) -> bool {
-    lookup(key).is_some_and(|(id, _)| id != Id::ExternalResources)
+    key.starts_with("taskmanager.") && lookup(Role::TaskManager, key).is_some()
 }
 
 /// The key of an external resource's amount.
@@ -290,189 +363,35 @@ pub(super) fn external_resource_amount(name: &str) -> String {
     format!("{EXTERNAL_RESOURCE_PREFIX}{name}.amount")
 }
 
-/// Whether a key that is none of [`Id`]'s was probably meant to be a memory option: it begins like one, in any case
-/// and with up to a few wrong letters before the word `memory`.
-pub(super) fn looks_like_memory_option(key: &str) -> bool {
-    let Some(start) = key.as_bytes().get(..5) else {
-        return false;
-    };
-    if !start.eq_ignore_ascii_case(b"taskm") {
-        return false;
-    }
-    let mut parts = key.split('.').skip(1);
-    let (second, third) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
-    second.eq_ignore_ascii_case("memory")
-        || (second.eq_ignore_ascii_case("network") && third.eq_ignore_ascii_case("memory"))
-}
-
-/// Memory options of Flink that the derivation does not read.
-const OTHERS: [&str; 17] = [
-    "taskmanager.memory.framework.off-heap.batch-shuffle.size",
-    "taskmanager.memory.managed.consumer-weights",
-    "taskmanager.memory.min-segment-size",
-    "taskmanager.memory.starting-segment-size",
-    "taskmanager.network.memory.buffers-per-channel",
-    "taskmanager.network.memory.floating-buffers-per-gate",
-    "taskmanager.network.memory.max-buffers-per-channel",
-    "taskmanager.network.memory.max-overdraft-buffers-per-gate",
-    "taskmanager.network.memory.read-buffer.required-per-gate.max",
-    "taskmanager.network.memory.buffers-request-timeout",
-    "taskmanager.network.memory.exclusive-buffers-request-timeout-ms",
-    "taskmanager.network.memory.buffer-debloat.enabled",
-    "taskmanager.network.memory.buffer-debloat.period",
-    "taskmanager.network.memory.buffer-debloat.samples",
-    "taskmanager.network.memory.buffer-debloat.target",
-    "taskmanager.network.memory.buffer-debloat.threshold-percentages",
-    "taskmanager.network.memory.exclusive-buffers-request-timeout",
-];
-
-/// Whether a key is a memory option of Flink that the derivation does not read.
-pub(super) fn is_other_memory_option(key: &str) -> bool {
-    OTHERS.contains(&key)
-}
-
-/// Why a key of Flink 1.9 does nothing any more; `None` for any other key.
-pub(super) fn removed(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "taskmanager.memory.fraction" => {
-            "since Flink 1.10 the fraction of managed memory is taskmanager.memory.managed.fraction, of total Flink \
-             memory"
-        }
-        "taskmanager.memory.off-heap" => "since Flink 1.10 managed memory is always native",
-        "taskmanager.memory.preallocate" => {
-            "since Flink 1.10 managed memory is taken when it is needed"
-        }
-        _ => return None,
-    })
-}
-
-/// The memory option that a key was probably meant to be; `None` where none is near.
-pub(super) fn nearest(key: &str) -> Option<&'static str> {
-    let known = Id::ALL
-        .into_iter()
-        .map(Id::key)
-        .filter(|known| known.contains(".memory.") || known.contains("numberOf"))
-        .chain(OTHERS);
-    let key = key.to_ascii_lowercase();
-    // Keys longer than any of Flink's can't be near one.
-    if key.len() > 100 {
-        return None;
-    }
-    // A key that stops short, goes on, or leaves the beginning out means the option itself; of several, a size, and
-    // of sizes the shortest.
-    let continued = |one: &str, other: &str| {
-        one.strip_prefix(other)
-            .is_some_and(|rest| rest.starts_with(['.', '-']))
-    };
-    let tail = key
-        .splitn(3, '.')
-        .nth(2)
-        .filter(|tail| tail.contains('.'))
-        .unwrap_or("\0");
-    let related = known.clone().filter(|known| {
-        continued(known, &key)
-            || continued(&key, known)
-            || known
-                .strip_suffix(tail)
-                .is_some_and(|rest| rest.ends_with('.'))
-    });
-    if let Some(related) = related.min_by_key(|known| (!known.ends_with(".size"), known.len())) {
-        return Some(related);
-    }
-    let (distance, nearest) = known
-        .map(|known| (edit_distance(&key, known), known))
-        .min()?;
-    // Half of the part behind `taskmanager.memory.` may be wrong, but not more than six letters.
-    let tolerated = (key.len().saturating_sub(19) / 2).clamp(2, 6);
-    (distance <= tolerated).then_some(nearest)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let width = other.len() + 1;
-    let mut rows = vec![0; (one.len() + 1) * width];
-    for row in 0..=one.len() {
-        for column in 0..=other.len() {
-            rows[row * width + column] = if row == 0 || column == 0 {
-                row + column
-            } else {
-                let same = one[row - 1] == other[column - 1];
-                let mut best = (rows[(row - 1) * width + column - 1] + usize::from(!same))
-                    .min(rows[(row - 1) * width + column] + 1)
-                    .min(rows[row * width + column - 1] + 1);
-                let swapped = row > 1
-                    && column > 1
-                    && one[row - 1] == other[column - 2]
-                    && one[row - 2] == other[column - 1];
-                if swapped {
-                    best = best.min(rows[(row - 2) * width + column - 2] + 1);
-                }
-                best
-            };
-        }
-    }
-    rows[one.len() * width + other.len()]
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Id, looks_like_memory_option, lookup, nearest};
+    use super::{COUNT, Id, Role, lookup};
 
     #[test]
     fn every_key_is_found() {
-        for id in Id::ALL {
-            assert_eq!(lookup(id.key()), Some((id, false)));
-            assert_eq!(Id::ALL[id as usize], id);
-            if let Some(deprecated) = id.deprecated_key() {
-                assert_eq!(lookup(deprecated), Some((id, true)));
+        let mut found = [false; COUNT];
+        for role in [Role::TaskManager, Role::JobManager] {
+            for id in Id::ALL {
+                assert_eq!(Id::ALL[id as usize], id);
+                let Some(same) = lookup(role, id.key(role)) else {
+                    continue;
+                };
+                assert_eq!(same, (id, false));
+                found[id as usize] = true;
+                if let Some(deprecated) = id.deprecated_key(role) {
+                    assert_eq!(lookup(role, deprecated), Some((id, true)));
+                }
             }
         }
-        assert_eq!(lookup("taskmanager.memory"), None);
-    }
-
-    #[test]
-    fn misspelt_keys_find_their_option() {
-        for (misspelt, right) in [
-            (
-                "taskmanager.memory.managd.size",
-                "taskmanager.memory.managed.size",
-            ),
-            (
-                "taskmanager.memory.jvm-metaspace",
-                "taskmanager.memory.jvm-metaspace.size",
-            ),
-            (
-                "taskmanager.memory.Process.Size",
-                "taskmanager.memory.process.size",
-            ),
-            (
-                "taskmanger.memory.network.fracton",
-                "taskmanager.memory.network.fraction",
-            ),
-            (
-                "taskmanager.memory.off-heap.size",
-                "taskmanager.memory.task.off-heap.size",
-            ),
-            (
-                "taskmanager.network.memory.buffer-per-channel",
-                "taskmanager.network.memory.buffers-per-channel",
-            ),
-        ] {
-            assert!(looks_like_memory_option(misspelt), "{misspelt}");
-            assert_eq!(nearest(misspelt), Some(right), "{misspelt}");
-        }
-        assert_eq!(nearest("taskmanager.memory.something-else-entirely"), None);
-        for other in [
-            "taskmanager.host",
-            "task",
-            "metrics.memory",
-            "kubernetes.taskmanager.memory.limit-factor",
-        ] {
-            assert!(!looks_like_memory_option(other), "{other}");
-        }
+        assert_eq!(found, [true; COUNT]);
+        assert_eq!(lookup(Role::TaskManager, "taskmanager.memory"), None);
+        assert_eq!(
+            lookup(Role::TaskManager, "jobmanager.memory.process.size"),
+            None
+        );
+        assert_eq!(
+            lookup(Role::JobManager, "taskmanager.memory.process.size"),
+            None
+        );
     }
 }

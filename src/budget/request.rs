@@ -10,6 +10,39 @@ use super::{
 };
 use crate::{bytes::Bytes, quantity};
 
+/// Which process of a Flink cluster is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A TaskManager, which runs tasks.
+    #[default]
+    TaskManager,
+    /// The JobManager, which leads the cluster.
+    JobManager,
+}
+
+impl Role {
+    /// Flink's word for it in a sentence: `TaskManager` or `JobManager`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::TaskManager => "TaskManager",
+            Role::JobManager => "JobManager",
+        }
+    }
+}
+
+/// Who starts the process, which decides what the heap options of Flink 1.9 stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Flink's start scripts, in a container or without one.
+    #[default]
+    Standalone,
+    /// Flink's own deployment on Kubernetes: its client starts the JobManager, and that the TaskManagers.
+    Kubernetes,
+}
+
 /// Where the value of an option was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(
@@ -36,7 +69,7 @@ pub enum Origin {
     CommandLine,
     /// The memory limit of the container.
     ContainerLimit,
-    /// The environment variable `FLINK_TM_HEAP`.
+    /// An environment variable: `FLINK_TM_HEAP` or `FLINK_JM_HEAP`.
     Environment,
 }
 
@@ -68,7 +101,7 @@ impl Origin {
             }
             Origin::CommandLine => format!("-D {key}"),
             Origin::ContainerLimit => "spec.taskManager.resources.limits.memory".to_owned(),
-            Origin::Environment => super::options::HEAP_ENVIRONMENT.to_owned(),
+            Origin::Environment => key.to_owned(),
         }
     }
 }
@@ -141,26 +174,33 @@ impl FromIterator<Setting> for Configuration {
     }
 }
 
-/// What a TaskManager is asked to be.
+/// What a process is asked to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     /// The Flink release whose arithmetic applies.
     pub flink_version: FlinkVersion,
+    /// The process that is asked about.
+    pub role: Role,
+    /// Who starts it.
+    pub mode: Mode,
     /// Every option that was written anywhere.
     pub configuration: Configuration,
     /// The memory limit of the container; `None` outside a container.
     pub container_limit: Option<Bytes>,
-    /// The value of `FLINK_TM_HEAP` in the process's environment, which Flink up to 1.20 reads.
+    /// The value of `FLINK_TM_HEAP`, or for a JobManager of `FLINK_JM_HEAP`, in the process's environment, which
+    /// Flink up to 1.20 reads.
     pub legacy_heap_environment: Option<String>,
 }
 
 impl Request {
-    /// A request of one version with these options, outside a container.
+    /// A request for a TaskManager of one version with these options, started by Flink's scripts outside a container.
     #[must_use]
     pub fn new(flink_version: FlinkVersion, configuration: Configuration) -> Self {
         Self {
             flink_version,
+            role: Role::TaskManager,
+            mode: Mode::Standalone,
             configuration,
             container_limit: None,
             legacy_heap_environment: None,
@@ -201,6 +241,20 @@ impl Request {
             (_, Change::Remove) => settings.retain(|setting| !same(setting)),
         }
         changed
+    }
+
+    /// The same request for another process.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// The same request for a process that somebody else starts.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// The same request inside a container of this size.

@@ -5,7 +5,7 @@
 
 use super::{
     derivation::Derivation, effective::Options, memory_size, options::Id,
-    taskmanager::segment_size_violation, violation::Kind,
+    process::segment_size_violation, violation::Kind,
 };
 use crate::bytes::Bytes;
 

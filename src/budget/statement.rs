@@ -47,9 +47,9 @@ pub(super) fn reference(options: &Options<'_>, id: Id) -> Option<OptionReference
         _ => memory_size::text(id.default_size(options.version())?),
     };
     Some(OptionReference {
-        key: id.key().to_owned(),
+        key: options.key(id).to_owned(),
         origin: None,
-        path: id.key().to_owned(),
+        path: options.key(id).to_owned(),
         value: default,
         is_default: true,
     })
@@ -62,11 +62,11 @@ fn references(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
 }
 
 /// The container's limit as an option.
-fn limit_reference(limit: Bytes) -> OptionReference {
+fn limit_reference(options: &Options<'_>, limit: Bytes) -> OptionReference {
     OptionReference {
-        key: options::PROCESS_SIZE.to_owned(),
+        key: options.key(Id::ProcessSize).to_owned(),
         origin: Some(Origin::ContainerLimit),
-        path: Origin::ContainerLimit.path(options::PROCESS_SIZE),
+        path: Origin::ContainerLimit.path(options.key(Id::ProcessSize)),
         value: quantity::memory_text(limit),
         is_default: false,
     }
@@ -78,9 +78,9 @@ fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
     match options.legacy_heap() {
         Some(LegacyHeap::Option(id)) => found.extend(reference(options, id)),
         Some(LegacyHeap::Environment(value)) => found.push(OptionReference {
-            key: options::HEAP_ENVIRONMENT.to_owned(),
+            key: options.heap_environment().to_owned(),
             origin: Some(Origin::Environment),
-            path: Origin::Environment.path(options::HEAP_ENVIRONMENT),
+            path: Origin::Environment.path(options.heap_environment()),
             value: value.to_owned(),
             is_default: false,
         }),
@@ -89,7 +89,11 @@ fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
     if found.is_empty() {
         found = references_if_set(options, &[Id::ProcessSize]);
     }
-    found.extend(options.limit_as_process_size.map(limit_reference));
+    found.extend(
+        options
+            .limit_as_process_size
+            .map(|limit| limit_reference(options, limit)),
+    );
     found
 }
 
@@ -313,7 +317,7 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
                 "digits and a unit of Flink: b, k, m, g or t",
                 format!(
                     "{}: {value:?} is no size of Flink: {}",
-                    options::HEAP_ENVIRONMENT,
+                    options.heap_environment(),
                     error.reason()
                 ),
             )
@@ -438,7 +442,8 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             let settings = options.request.configuration.iter();
             let both: Vec<OptionReference> = settings
                 .filter(|setting| {
-                    options::lookup(&setting.key).is_some_and(|(id, _)| id == *option)
+                    options::lookup(options.role(), &setting.key)
+                        .is_some_and(|(id, _)| id == *option)
                 })
                 .map(|setting| OptionReference {
                     key: setting.key.clone(),
@@ -459,7 +464,7 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
                 sum: Vec::new(),
                 what: format!(
                     "{} is written twice: {}",
-                    option.key(),
+                    options.key(*option),
                     places.join(" and ")
                 ),
                 otherwise: "remove one of them".to_owned(),
@@ -472,7 +477,7 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
 /// Where an option is, for a sentence.
 fn path(options: &Options<'_>, id: Id) -> String {
     options.setting(id).map_or_else(
-        || id.key().to_owned(),
+        || options.key(id).to_owned(),
         |setting| setting.origin.path(&setting.key),
     )
 }

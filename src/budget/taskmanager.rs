@@ -1,25 +1,22 @@
-//! The TaskManager's memory model of Flink 1.10 and later: three routes from options to components.
+//! The TaskManager's memory model of Flink 1.10 and later: what total Flink memory is made of, CPU and slots.
 //!
-//! Mirrors `TaskExecutorProcessUtils`, `TaskExecutorFlinkMemoryUtils` and `ProcessMemoryUtils`. Options are read
-//! and checks are made in Flink's order, so that the first violation found is the one Flink throws. Strictness
-//! decides whether the derivation stops there or goes on with what is still known, to find all others.
+//! Mirrors `TaskExecutorFlinkMemoryUtils` and `TaskExecutorProcessUtils`; the totals and the JVM's share are in
+//! [`super::process`].
 
-mod reading;
-
-pub(super) use self::reading::segment_size_violation;
 use super::{
     decimal,
     derivation::{Amount, Derivation, Rule, Stop, Strictness},
     effective::Options,
     memory_size,
     options::{self, Id},
+    process::{Deriver, FlinkMemory, JvmMemory, ProcessMemory, rest},
     request::Origin,
-    violation::{Kind, Parts, Quantity, Violation},
+    violation::{Kind, Parts, Quantity, Step},
 };
 use crate::bytes::Bytes;
 
-/// The six parts of total Flink memory.
-struct FlinkMemory {
+/// The six parts of total Flink memory; mirrors `TaskExecutorFlinkMemory`.
+struct TaskManagerMemory {
     framework_heap: Amount,
     framework_off_heap: Amount,
     task_heap: Amount,
@@ -37,86 +34,54 @@ pub(super) fn derive<S: Strictness>(
     options: &Options<'_>,
     strictness: &mut S,
 ) -> Result<Derivation, Stop> {
-    Deriver {
-        options,
-        strictness,
-        in_network_check: false,
-        in_legacy_mapping: false,
-        legacy_heap: None,
-    }
-    .run()
+    let mut deriver = Deriver::new(options, strictness);
+    let ProcessMemory { flink, jvm } = deriver.process::<TaskManagerMemory>()?;
+    let JvmMemory {
+        metaspace,
+        overhead,
+        total_process,
+    } = jvm;
+    let (cpu_cores, number_of_task_slots) = deriver.cpu_and_slots()?;
+    let external_resources = deriver.external_resources()?;
+    Ok(Derivation {
+        framework_heap: flink.framework_heap,
+        framework_off_heap: flink.framework_off_heap,
+        task_heap: flink.task_heap,
+        task_off_heap: flink.task_off_heap,
+        network: flink.network,
+        managed: flink.managed,
+        jvm_metaspace: metaspace,
+        jvm_overhead: overhead,
+        total_flink: flink.total,
+        total_process,
+        cpu_cores,
+        number_of_task_slots,
+        external_resources,
+    })
 }
 
-struct Deriver<'a, 'b, S> {
-    options: &'a Options<'b>,
-    strictness: &'a mut S,
-    in_network_check: bool,
-    in_legacy_mapping: bool,
-    /// What the legacy heap options put into `taskmanager.memory.flink.size`.
-    legacy_heap: Option<Amount>,
+impl FlinkMemory for TaskManagerMemory {
+    const FINE_GRAINED: &'static [Id] = &[Id::TaskHeapSize, Id::ManagedSize];
+
+    fn explicit<S: Strictness>(deriver: &mut Deriver<'_, '_, S>) -> Result<Self, Stop> {
+        deriver.explicit_flink_memory()
+    }
+
+    fn from_total<S: Strictness>(
+        deriver: &mut Deriver<'_, '_, S>,
+        total: Amount,
+    ) -> Result<Self, Stop> {
+        deriver.inner_flink_memory(total)
+    }
+
+    fn total(&self) -> Amount {
+        self.total
+    }
 }
 
 impl<S: Strictness> Deriver<'_, '_, S> {
-    fn run(mut self) -> Result<Derivation, Stop> {
-        self.in_legacy_mapping = true;
-        self.legacy_heap = self.map_legacy_heap()?;
-        self.in_legacy_mapping = false;
-
-        let options = self.options;
-        let explicit = options.is_set(Id::TaskHeapSize) && options.is_set(Id::ManagedSize);
-        let flink_size_set = self.legacy_heap.is_some() || options.is_set(Id::FlinkSize);
-        let (flink, metaspace, overhead, process);
-        if explicit || flink_size_set {
-            flink = if explicit {
-                self.explicit_flink_memory(flink_size_set)?
-            } else {
-                let total = self.flink_size()?;
-                self.inner_flink_memory(total)?
-            };
-            (metaspace, overhead, process) = self.jvm_from_flink(flink.total)?;
-        } else {
-            if options.is_set(Id::ProcessSize) || options.limit_as_process_size.is_some() {
-                process = self.process_size()?;
-            } else {
-                self.violated(Kind::MissingTotal)?;
-                process = Amount::unknown(Bytes::MAX);
-            }
-            let total;
-            (metaspace, overhead, total) = self.jvm_from_process(process)?;
-            flink = self.inner_flink_memory(total)?;
-        }
-
-        let (cpu_cores, number_of_task_slots) = self.cpu_and_slots()?;
-        let external_resources = self.external_resources()?;
-        Ok(Derivation {
-            framework_heap: flink.framework_heap,
-            framework_off_heap: flink.framework_off_heap,
-            task_heap: flink.task_heap,
-            task_off_heap: flink.task_off_heap,
-            network: flink.network,
-            managed: flink.managed,
-            jvm_metaspace: metaspace,
-            jvm_overhead: overhead,
-            total_flink: flink.total,
-            total_process: process,
-            cpu_cores,
-            number_of_task_slots,
-            external_resources,
-        })
-    }
-
-    fn violated(&mut self, kind: Kind) -> Result<(), Stop> {
-        self.strictness.violated(Violation {
-            kind,
-            in_network_check: self.in_network_check,
-            in_legacy_mapping: self.in_legacy_mapping,
-        })
-    }
-
-    // === Total Flink memory ===
-
     /// Task heap and managed memory are both configured.
-    fn explicit_flink_memory(&mut self, flink_size_set: bool) -> Result<FlinkMemory, Stop> {
+    fn explicit_flink_memory(&mut self) -> Result<TaskManagerMemory, Stop> {
         let task_heap = self.size(Id::TaskHeapSize)?;
         let managed = self.size(Id::ManagedSize)?;
         let framework_heap = self.size(Id::FrameworkHeapSize)?;
@@ -131,8 +96,8 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         ];
         let sum = self.sum(&parts, Quantity::TotalFlink)?;
         let (network, total);
-        if flink_size_set {
-            total = self.flink_size()?;
+        if self.is_set(Id::FlinkSize) {
+            total = self.total(Id::FlinkSize)?;
             network = self.network_as_rest(total, sum, &parts)?;
         } else {
             let base = sum.unwrap_or(Amount::unknown(Bytes::ZERO));
@@ -149,7 +114,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             .filter(|total| total.known)
             .unwrap_or(Amount::unknown(Bytes::MAX));
         }
-        Ok(FlinkMemory {
+        Ok(TaskManagerMemory {
             framework_heap,
             framework_off_heap,
             task_heap,
@@ -161,12 +126,12 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     /// Total Flink memory is given; task heap or network memory is what is left of it.
-    fn inner_flink_memory(&mut self, total: Amount) -> Result<FlinkMemory, Stop> {
+    fn inner_flink_memory(&mut self, total: Amount) -> Result<TaskManagerMemory, Stop> {
         let framework_heap = self.size(Id::FrameworkHeapSize)?;
         let framework_off_heap = self.size(Id::FrameworkOffHeapSize)?;
         let task_off_heap = self.size(Id::TaskOffHeapSize)?;
         let (task_heap, managed, network);
-        if self.options.is_set(Id::TaskHeapSize) {
+        if self.is_set(Id::TaskHeapSize) {
             task_heap = self.size(Id::TaskHeapSize)?;
             managed = self.managed(total)?;
             let parts = [
@@ -215,7 +180,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
                 _ => Amount::unknown(Bytes::ZERO),
             };
         }
-        Ok(FlinkMemory {
+        Ok(TaskManagerMemory {
             framework_heap,
             framework_off_heap,
             task_heap,
@@ -227,7 +192,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
     }
 
     fn managed(&mut self, total: Amount) -> Result<Amount, Stop> {
-        if self.options.is_set(Id::ManagedSize) {
+        if self.is_set(Id::ManagedSize) {
             return self.size(Id::ManagedSize);
         }
         let zero = Amount::known(Bytes::ZERO, Rule::Default(Id::ManagedSize));
@@ -264,7 +229,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             Some(sum) if sum.known && total.known => rest(total, sum),
             _ => Amount::unknown(Bytes::ZERO),
         };
-        self.in_network_check = true;
+        self.step = Step::NetworkCheck;
         if self.options.uses_number_of_buffers() {
             let expected = self.network_from_buffers()?;
             if expected.known && network.known && expected.bytes != network.bytes {
@@ -278,93 +243,22 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         } else {
             let range = self.network_range()?;
             let (minimum, maximum) = (range.minimum.bytes, range.maximum.bytes);
-            if range.known && network.known && !(minimum..=maximum).contains(&network.bytes) {
-                self.violated(Kind::NetworkOutOfRange {
-                    network: network.bytes,
-                    minimum,
-                    maximum,
-                    parts: shown,
-                    total_flink: total.bytes,
-                })?;
+            if range.known && network.known {
+                if !(minimum..=maximum).contains(&network.bytes) {
+                    self.violated(Kind::NetworkOutOfRange {
+                        network: network.bytes,
+                        minimum,
+                        maximum,
+                        parts: shown,
+                        total_flink: total.bytes,
+                    })?;
+                }
+                self.remark_other_than_fraction(network, range, total);
             }
         }
-        self.in_network_check = false;
+        self.step = Step::Derivation;
         Ok(network)
     }
-
-    // === Metaspace, overhead and total process memory ===
-
-    fn jvm_from_flink(&mut self, total_flink: Amount) -> Result<(Amount, Amount, Amount), Stop> {
-        let metaspace = self.size(Id::JvmMetaspaceSize)?;
-        let base = self
-            .sum(&[total_flink, metaspace], Quantity::TotalProcess)?
-            .unwrap_or(Amount::unknown(Bytes::MAX));
-        if !self.options.is_set(Id::ProcessSize) {
-            let range = self.overhead_range()?;
-            let overhead = self.capped(base, range, true)?;
-            let process = self
-                .sum(&[base, overhead], Quantity::TotalProcess)?
-                .filter(|process| process.known)
-                .map_or(Amount::unknown(Bytes::MAX), |sum| Amount {
-                    rule: Rule::ProcessSum,
-                    ..sum
-                });
-            return Ok((metaspace, overhead, process));
-        }
-        let process = self.total(Id::ProcessSize)?;
-        let known = process.known && base.known;
-        let overhead = if known && process.bytes < base.bytes {
-            self.violated(Kind::ProcessBelowFlink {
-                total_process: process.bytes,
-                total_flink: total_flink.bytes,
-                metaspace: metaspace.bytes,
-            })?;
-            Amount::unknown(Bytes::ZERO)
-        } else if known {
-            rest(process, base)
-        } else {
-            Amount::unknown(Bytes::ZERO)
-        };
-        let range = self.overhead_range()?;
-        let (minimum, maximum) = (range.minimum.bytes, range.maximum.bytes);
-        if range.known && overhead.known && !(minimum..=maximum).contains(&overhead.bytes) {
-            self.violated(Kind::OverheadOutOfRange {
-                overhead: overhead.bytes,
-                minimum,
-                maximum,
-                total_process: process.bytes,
-                total_flink: total_flink.bytes,
-                metaspace: metaspace.bytes,
-            })?;
-        }
-        Ok((metaspace, overhead, process))
-    }
-
-    fn jvm_from_process(&mut self, process: Amount) -> Result<(Amount, Amount, Amount), Stop> {
-        let metaspace = self.size(Id::JvmMetaspaceSize)?;
-        let range = self.overhead_range()?;
-        let overhead = self.capped(process, range, false)?;
-        let sum = self.sum(&[metaspace, overhead], Quantity::TotalProcess)?;
-        let total_flink = match sum {
-            Some(sum) if sum.bytes > process.bytes => {
-                self.violated(Kind::JvmExceedsProcess {
-                    metaspace: metaspace.bytes,
-                    overhead: overhead.bytes,
-                    total_process: process.bytes,
-                })?;
-                Amount::unknown(Bytes::MAX)
-            }
-            // Unknown parts count as nothing, which leaves the most that total Flink memory can be.
-            Some(sum) => Amount {
-                known: sum.known && process.known,
-                ..rest(process, sum)
-            },
-            None => Amount::unknown(Bytes::MAX),
-        };
-        Ok((metaspace, overhead, total_flink))
-    }
-
-    // === CPU, slots, external resources ===
 
     fn cpu_and_slots(&mut self) -> Result<(f64, i32), Stop> {
         let version = self.options.version();
@@ -440,14 +334,4 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
         Ok(resources)
     }
-}
-
-fn rest(of: Amount, taken: Amount) -> Amount {
-    Amount::known(
-        of.bytes.saturating_sub(taken.bytes),
-        Rule::Remainder {
-            of: of.bytes,
-            taken: taken.bytes,
-        },
-    )
 }

@@ -14,7 +14,7 @@ use super::{
     request::{Origin, Request, Setting},
     startup,
     taskmanager::derive,
-    violation::{Kind, Violation},
+    violation::{Kind, Step, Violation},
 };
 use crate::{bytes::Bytes, quantity};
 
@@ -77,8 +77,7 @@ pub(super) fn violations(options: &Options<'_>) -> (Option<Derivation>, Vec<Viol
         {
             violations.push(Violation {
                 kind,
-                in_network_check: false,
-                in_legacy_mapping: false,
+                step: Step::Afterwards,
             });
         }
     };
@@ -104,12 +103,14 @@ impl Trial {
     /// The request without the options that the derivation does not read.
     pub fn new(request: &Request) -> Trial {
         let relevant = |setting: &&Setting| {
-            options::lookup(&setting.key).is_some()
+            options::lookup(request.role, &setting.key).is_some()
                 || setting.key.starts_with(options::EXTERNAL_RESOURCE_PREFIX)
         };
         Trial {
             request: Request {
                 flink_version: request.flink_version,
+                role: request.role,
+                mode: request.mode,
                 configuration: request
                     .configuration
                     .iter()
@@ -177,7 +178,7 @@ impl Trial {
                 column: None,
             };
         }
-        match id.field_path() {
+        match id.field_path(self.request.role) {
             Some(path) if typed || (self.request.container_limit.is_some() && !on_command_line) => {
                 Origin::field(path)
             }
@@ -207,8 +208,8 @@ impl Trial {
                 None => {
                     let origin = self.place(*id);
                     Suggestion {
-                        key: id.key().to_owned(),
-                        path: origin.path(id.key()),
+                        key: options.key(*id).to_owned(),
+                        path: origin.path(options.key(*id)),
                         origin: Some(origin),
                         current: None,
                         change: Change::Set(value.clone()),
@@ -217,16 +218,21 @@ impl Trial {
             },
             Edit::Remove(id) => {
                 let setting = options.setting(*id);
-                let key = setting.map_or(id.key(), |setting| &setting.key).to_owned();
+                let key = setting
+                    .map_or(options.key(*id), |setting| &setting.key)
+                    .to_owned();
                 written(key, setting, Change::Remove)
             }
             Edit::RemoveFrom(id, origin) => {
                 let kind = std::mem::discriminant(origin);
                 let setting = settings.iter().find(|setting| {
                     std::mem::discriminant(&setting.origin) == kind
-                        && options::lookup(&setting.key).is_some_and(|(other, _)| other == *id)
+                        && options::lookup(options.role(), &setting.key)
+                            .is_some_and(|(other, _)| other == *id)
                 });
-                let key = setting.map_or(id.key(), |setting| &setting.key).to_owned();
+                let key = setting
+                    .map_or(options.key(*id), |setting| &setting.key)
+                    .to_owned();
                 written(key, setting, Change::Remove)
             }
             Edit::RemoveKey(key) => written(
@@ -235,15 +241,15 @@ impl Trial {
                 Change::Remove,
             ),
             Edit::RemoveEnvironment => Suggestion {
-                key: options::HEAP_ENVIRONMENT.to_owned(),
-                path: Origin::Environment.path(options::HEAP_ENVIRONMENT),
+                key: options.heap_environment().to_owned(),
+                path: Origin::Environment.path(options.heap_environment()),
                 origin: Some(Origin::Environment),
                 current: self.request.legacy_heap_environment.clone(),
                 change: Change::Remove,
             },
             Edit::Limit(limit) => Suggestion {
-                key: options::PROCESS_SIZE.to_owned(),
-                path: Origin::ContainerLimit.path(options::PROCESS_SIZE),
+                key: options.key(Id::ProcessSize).to_owned(),
+                path: Origin::ContainerLimit.path(options.key(Id::ProcessSize)),
                 origin: Some(Origin::ContainerLimit),
                 current: self.request.container_limit.map(quantity::memory_text),
                 change: Change::Set(quantity::memory_text(*limit)),

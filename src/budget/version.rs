@@ -73,6 +73,12 @@ impl FlinkVersion {
         self >= Self::V1_11
     }
 
+    /// Whether Flink prefixes the configuration errors of a JobManager.
+    #[must_use]
+    pub(crate) fn prefixes_errors_of_a_jobmanager(self) -> bool {
+        (Self::V1_11..=Self::V1_20).contains(&self)
+    }
+
     /// Whether the number of slots and the external resources are part of the process specification.
     #[must_use]
     pub(crate) fn carries_slots(self) -> bool {

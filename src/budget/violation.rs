@@ -7,10 +7,20 @@ use crate::bytes::Bytes;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Violation {
     pub kind: Kind,
-    /// Found while the rest that became network memory was checked against its options.
-    pub in_network_check: bool,
-    /// Found while a legacy heap option was translated.
-    pub in_legacy_mapping: bool,
+    pub step: Step,
+}
+
+/// The step of Flink's derivation that a violation was found in, which decides what its exception is wrapped into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A legacy heap option is translated.
+    LegacyMapping,
+    /// Totals and components are derived.
+    Derivation,
+    /// The rest that became network memory is checked against its options.
+    NetworkCheck,
+    /// What comes after, on the derived sizes.
+    Afterwards,
 }
 
 /// The parts of total Flink memory that a sum was made of; a part is `None` where it could not be determined.

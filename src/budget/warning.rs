@@ -65,15 +65,15 @@ pub(super) fn of_options(options: &Options<'_>) -> Vec<Conflict> {
 }
 
 fn about(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Option<Conflict> {
-    match options::lookup(&setting.key) {
+    match options::lookup(options.role(), &setting.key) {
         Some((id, true)) => Some(deprecated(options, id, setting)),
         Some((id, false)) if id.is_legacy() => legacy(options, id, setting),
         Some(_) => None,
         None if options::is_other_memory_option(&setting.key) => None,
         None => match options::removed(&setting.key) {
             Some(reason) => Some(ineffective(setting, reason, false)),
-            None if options::looks_like_memory_option(&setting.key) => {
-                Some(unknown(setting, with_nearest))
+            None if options::looks_like_memory_option(options.role(), &setting.key) => {
+                Some(unknown(options, setting, with_nearest))
             }
             None => None,
         },
@@ -88,7 +88,7 @@ fn deprecated(options: &Options<'_>, id: Id, setting: &Setting) -> Conflict {
     if !counts {
         return ineffective(
             setting,
-            &format!("{} is set as well and wins", id.key()),
+            &format!("{} is set as well and wins", options.key(id)),
             true,
         );
     }
@@ -106,12 +106,12 @@ fn deprecated(options: &Options<'_>, id: Id, setting: &Setting) -> Conflict {
     let message = format!(
         "{} is the deprecated spelling of {}{unit}; write {} instead",
         setting.origin.path(&setting.key),
-        id.key(),
-        id.key()
+        options.key(id),
+        options.key(id)
     );
     Conflict {
         suggestions: Vec::new(),
-        ..warning(Code::DeprecatedOption, setting, id.key(), message)
+        ..warning(Code::DeprecatedOption, setting, options.key(id), message)
     }
 }
 
@@ -125,7 +125,7 @@ fn legacy(options: &Options<'_>, id: Id, setting: &Setting) -> Option<Conflict> 
         Id::NumberOfBuffers => (options.uses_number_of_buffers(), options::NETWORK_MIN),
         _ => (
             matches!(options.legacy_heap(), Some(super::effective::LegacyHeap::Option(read)) if read == id),
-            options::FLINK_SIZE,
+            options.key(options.legacy_target()),
         ),
     };
     if !counts {
@@ -143,10 +143,10 @@ fn legacy(options: &Options<'_>, id: Id, setting: &Setting) -> Option<Conflict> 
 }
 
 /// A key that lies where only memory options lie, and is none.
-fn unknown(setting: &Setting, with_nearest: bool) -> Conflict {
+fn unknown(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Conflict {
     let path = setting.origin.path(&setting.key);
     match with_nearest
-        .then(|| options::nearest(&setting.key))
+        .then(|| options::nearest(options.role(), &setting.key))
         .flatten()
     {
         Some(nearest) => {
@@ -206,7 +206,8 @@ fn unused_memory(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
     let total = [Id::ProcessSize, Id::FlinkSize, Id::TaskHeapSize]
         .into_iter()
         .find(|id| options.is_set(*id));
-    let limit_path = Origin::ContainerLimit.path(options::PROCESS_SIZE);
+    let process_size = options.key(Id::ProcessSize);
+    let limit_path = Origin::ContainerLimit.path(process_size);
     let smaller = quantity::memory_text(budget.total_process.bytes.round_up_to_mebibyte());
     Some(Conflict {
         code: Code::UnusedMemory,
@@ -223,7 +224,7 @@ fn unused_memory(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
             budget.total_process.bytes
         ),
         suggestions: vec![Suggestion {
-            key: options::PROCESS_SIZE.to_owned(),
+            key: process_size.to_owned(),
             origin: Some(Origin::ContainerLimit),
             path: limit_path,
             current: Some(quantity::memory_text(limit)),

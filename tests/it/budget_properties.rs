@@ -93,10 +93,9 @@ fn request() -> impl Strategy<Value = Request> {
     let environment = option::weighted(0.05, size());
     (version(), vec(setting(), 0..7), limit, environment).prop_map(
         |(flink_version, settings, container_limit, legacy_heap_environment)| Request {
-            flink_version,
-            configuration: settings.into_iter().collect(),
             container_limit,
             legacy_heap_environment,
+            ..Request::new(flink_version, settings.into_iter().collect())
         },
     )
 }
@@ -244,7 +243,7 @@ proptest! {
             .into_iter()
             .map(|(key, value)| Setting { key, value, origin: Origin::FlinkConfiguration })
             .collect();
-        let request = Request { flink_version: version, configuration, container_limit: limit, legacy_heap_environment: None };
+        let request = Request { container_limit: limit, ..Request::new(version, configuration) };
         if let Err(infeasible) = solve(&request) {
             prop_assert!(!infeasible.conflicts.is_empty());
             serde_json::to_string(&infeasible).expect("conflicts are plain data");

@@ -65,8 +65,13 @@ pub(super) fn jvm_exceeds_process(
 ) -> Statement {
     let sum = metaspace.saturating_add(overhead);
     let terms = vec![
-        term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
-        term("jvmOverhead", Some(Id::JvmOverheadMin), overhead),
+        term(
+            options,
+            "jvmMetaspace",
+            Some(Id::JvmMetaspaceSize),
+            metaspace,
+        ),
+        term(options, "jvmOverhead", Some(Id::JvmOverheadMin), overhead),
     ];
     let limit_at_fault = limit_at_fault(options);
     let mut written = references_if_set(
@@ -161,7 +166,8 @@ pub(super) fn network_differs_from_buffers(
     let (terms, mut written) = terms(options, parts);
     written.insert(
         0,
-        reference(options, Id::NumberOfBuffers).unwrap_or_else(|| limit_reference(network)),
+        reference(options, Id::NumberOfBuffers)
+            .unwrap_or_else(|| limit_reference(options, network)),
     );
     Statement {
         code: Code::NetworkOutOfRange,
@@ -199,8 +205,13 @@ pub(super) fn process_below_flink(
             memory_size::text(total_flink.saturating_add(metaspace))
         ),
         sum: vec![
-            term("totalFlink", None, total_flink),
-            term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
+            term(options, "totalFlink", None, total_flink),
+            term(
+                options,
+                "jvmMetaspace",
+                Some(Id::JvmMetaspaceSize),
+                metaspace,
+            ),
         ],
         what: format!(
             "{} is {total_process}, less than total Flink memory {total_flink} + jvmMetaspace {metaspace} = {}",
@@ -246,9 +257,14 @@ pub(super) fn overhead_out_of_range(
             memory_size::text(maximum)
         ),
         sum: vec![
-            term("totalFlink", None, total_flink),
-            term("jvmMetaspace", Some(Id::JvmMetaspaceSize), metaspace),
-            term("jvmOverhead", None, overhead),
+            term(options, "totalFlink", None, total_flink),
+            term(
+                options,
+                "jvmMetaspace",
+                Some(Id::JvmMetaspaceSize),
+                metaspace,
+            ),
+            term(options, "jvmOverhead", None, overhead),
         ],
         what: format!(
             "JVM overhead is the rest of {}, {total_process}, after total Flink memory {total_flink} and \
@@ -269,7 +285,7 @@ pub(super) fn process_exceeds_limit(
     if written.is_empty() {
         written = flink_references(options);
     }
-    written.push(limit_reference(limit));
+    written.push(limit_reference(options, limit));
     Statement {
         code: Code::ProcessExceedsLimit,
         options: written,
@@ -285,10 +301,10 @@ pub(super) fn process_exceeds_limit(
     }
 }
 
-fn term(name: &'static str, id: Option<Id>, bytes: Bytes) -> Term {
+fn term(options: &Options<'_>, name: &'static str, id: Option<Id>, bytes: Bytes) -> Term {
     Term {
         name,
-        key: id.map(Id::key),
+        key: id.map(|id| options.key(id)),
         bytes,
     }
 }
@@ -321,7 +337,7 @@ fn terms(options: &Options<'_>, parts: &Parts) -> (Vec<Term>, Vec<OptionReferenc
         ("network", network, parts.network),
     ]
     .into_iter()
-    .filter_map(|(name, id, bytes)| Some((id, term(name, Some(id), bytes?))))
+    .filter_map(|(name, id, bytes)| Some((id, term(options, name, Some(id), bytes?))))
     .collect();
     let mut written: Vec<&(Id, Term)> =
         terms.iter().filter(|(id, _)| options.is_set(*id)).collect();
@@ -397,10 +413,10 @@ impl LimitAtFault {
 fn limit_at_fault(options: &Options<'_>) -> Option<LimitAtFault> {
     let limit = options.limit_as_process_size?;
     let plain = Request {
-        flink_version: options.version(),
         configuration: Configuration::new(),
         container_limit: Some(limit),
         legacy_heap_environment: None,
+        ..*options.request
     };
     if (Trial { request: plain }).solves() {
         return None;

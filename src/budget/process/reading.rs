@@ -9,6 +9,8 @@ use super::{
         effective::LegacyHeap,
         fraction, memory_size,
         options::Id,
+        remark::{FractionOf, Remark},
+        request::Setting,
         violation::{Kind, Quantity},
     },
     Deriver,
@@ -17,7 +19,7 @@ use crate::bytes::Bytes;
 
 /// The bounds and the fraction of a component.
 #[derive(Clone, Copy)]
-pub(super) struct Range {
+pub(in crate::budget) struct Range {
     pub minimum: Amount,
     pub maximum: Amount,
     pub fraction: f32,
@@ -25,10 +27,36 @@ pub(super) struct Range {
     pub known: bool,
 }
 
-impl<S: Strictness> Deriver<'_, '_, S> {
+impl<'b, S: Strictness> Deriver<'_, 'b, S> {
+    /// The setting that counts for an option.
+    fn setting(&mut self, id: Id) -> Option<&'b Setting> {
+        let setting = self.options.setting(id)?;
+        self.remark_deprecated(id, setting);
+        Some(setting)
+    }
+
+    pub(super) fn remark_deprecated(&mut self, id: Id, setting: &Setting) {
+        let options = self.options;
+        if S::KEEPS_REMARKS && setting.key != options.key(id) {
+            self.remark(|| Remark::DeprecatedKey {
+                key: setting.key.clone(),
+                proper_key: options.key(id),
+            });
+        }
+    }
+
+    /// The size that a legacy heap option gives an option that is not set itself.
+    fn legacy_heap_for(&self, id: Id) -> Option<Amount> {
+        self.legacy_heap
+            .filter(|_| self.options.legacy_target() == id)
+    }
+
     /// A size option that has a default or is set; a value that does not parse becomes an unknown zero.
-    pub(super) fn size(&mut self, id: Id) -> Result<Amount, Stop> {
-        match self.options.setting(id) {
+    pub fn size(&mut self, id: Id) -> Result<Amount, Stop> {
+        if let Some(amount) = self.legacy_heap_for(id) {
+            return Ok(amount);
+        }
+        match self.setting(id) {
             None => {
                 let default = id
                     .default_size(self.options.version())
@@ -45,22 +73,8 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
     }
 
-    pub(super) fn process_size(&mut self) -> Result<Amount, Stop> {
-        if let Some(limit) = self.options.limit_as_process_size {
-            return Ok(Amount::known(limit, Rule::ContainerLimit));
-        }
-        self.total(Id::ProcessSize)
-    }
-
-    pub(super) fn flink_size(&mut self) -> Result<Amount, Stop> {
-        match self.legacy_heap {
-            Some(amount) => Ok(amount),
-            None => self.total(Id::FlinkSize),
-        }
-    }
-
     /// A total that does not parse could be anything.
-    pub(super) fn total(&mut self, id: Id) -> Result<Amount, Stop> {
+    pub fn total(&mut self, id: Id) -> Result<Amount, Stop> {
         let amount = self.size(id)?;
         Ok(if amount.known {
             amount
@@ -69,8 +83,8 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    pub(super) fn integer(&mut self, id: Id) -> Result<Option<i32>, Stop> {
-        let Some(setting) = self.options.setting(id) else {
+    pub fn integer(&mut self, id: Id) -> Result<Option<i32>, Stop> {
+        let Some(setting) = self.setting(id) else {
             return Ok(None);
         };
         // Java's Integer.parseInt and Rust's agree: an optional sign and decimal digits.
@@ -83,14 +97,9 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
     }
 
-    pub(super) fn range(
-        &mut self,
-        minimum: Amount,
-        maximum: Amount,
-        option: Id,
-    ) -> Result<Range, Stop> {
+    pub fn range(&mut self, minimum: Amount, maximum: Amount, option: Id) -> Result<Range, Stop> {
         let mut known = minimum.known && maximum.known;
-        let fraction = match self.options.setting(option) {
+        let fraction = match self.setting(option) {
             None => option.default_fraction(),
             Some(setting) => match decimal::parse_java_float(&setting.value) {
                 Ok(fraction) => fraction,
@@ -129,24 +138,19 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
-    pub(super) fn network_range(&mut self) -> Result<Range, Stop> {
+    pub fn network_range(&mut self) -> Result<Range, Stop> {
         let minimum = self.size(Id::NetworkMin)?;
         let maximum = self.size(Id::NetworkMax)?;
         self.range(minimum, maximum, Id::NetworkFraction)
     }
 
-    pub(super) fn overhead_range(&mut self) -> Result<Range, Stop> {
+    pub fn overhead_range(&mut self) -> Result<Range, Stop> {
         let minimum = self.size(Id::JvmOverheadMin)?;
         let maximum = self.size(Id::JvmOverheadMax)?;
         self.range(minimum, maximum, Id::JvmOverheadFraction)
     }
 
-    pub(super) fn capped(
-        &mut self,
-        base: Amount,
-        range: Range,
-        inverse: bool,
-    ) -> Result<Amount, Stop> {
+    pub fn capped(&mut self, base: Amount, range: Range, inverse: bool) -> Result<Amount, Stop> {
         if !range.known || !base.known {
             return Ok(Amount::unknown(Bytes::ZERO));
         }
@@ -170,6 +174,11 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         };
         let of = base.bytes;
         Ok(if derived > maximum.bytes {
+            self.remark(|| Remark::CappedToMaximum {
+                component: FractionOf::option(option),
+                derived,
+                maximum: maximum.bytes,
+            });
             Amount::known(
                 maximum.bytes,
                 Rule::ClampedToMaximum {
@@ -181,6 +190,11 @@ impl<S: Strictness> Deriver<'_, '_, S> {
                 },
             )
         } else if derived < minimum.bytes {
+            self.remark(|| Remark::RaisedToMinimum {
+                component: FractionOf::option(option),
+                derived,
+                minimum: minimum.bytes,
+            });
             Amount::known(
                 minimum.bytes,
                 Rule::ClampedToMinimum {
@@ -204,8 +218,23 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         })
     }
 
+    /// Flink says so when a rest is not what its fraction, if one is configured, would have given.
+    pub fn remark_other_than_fraction(&mut self, part: Amount, range: Range, total: Amount) {
+        if S::KEEPS_REMARKS
+            && self.is_set(range.option)
+            && fraction::forward(total.bytes, range.fraction) != Some(part.bytes)
+        {
+            self.remark(|| Remark::OtherThanFraction {
+                component: FractionOf::option(range.option),
+                derived: part.bytes,
+                fraction: range.fraction,
+                total: total.bytes,
+            });
+        }
+    }
+
     /// The sum; unknown parts count with their lower bound. `None` after an overflow that was reported.
-    pub(super) fn sum(&mut self, parts: &[Amount], of: Quantity) -> Result<Option<Amount>, Stop> {
+    pub fn sum(&mut self, parts: &[Amount], of: Quantity) -> Result<Option<Amount>, Stop> {
         let mut sum = Bytes::ZERO;
         let mut known = true;
         for part in parts {
@@ -225,12 +254,12 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }))
     }
 
+    /// What the legacy heap options put into the option they stand for now.
     pub(super) fn map_legacy_heap(&mut self) -> Result<Option<Amount>, Stop> {
-        let unknown = Some(Amount::unknown(Bytes::MAX));
         let Some(legacy) = self.options.legacy_heap() else {
             return Ok(None);
         };
-        Ok(match legacy {
+        let amount = match legacy {
             LegacyHeap::Environment(value) => match memory_size::parse(value) {
                 Ok(bytes) => Some(Amount::known(bytes, Rule::LegacyHeap(None))),
                 Err(error) => {
@@ -238,11 +267,11 @@ impl<S: Strictness> Deriver<'_, '_, S> {
                         value: value.to_owned(),
                         error,
                     })?;
-                    unknown
+                    None
                 }
             },
             LegacyHeap::Option(id @ Id::HeapMb) => match self.integer(id)? {
-                None => unknown,
+                None => None,
                 Some(mebibytes) => match u64::try_from(mebibytes) {
                     Ok(positive) => Some(Amount::known(
                         Bytes::from_mebibytes(positive),
@@ -250,26 +279,37 @@ impl<S: Strictness> Deriver<'_, '_, S> {
                     )),
                     Err(_) => {
                         self.violated(Kind::LegacyHeapNegative { mebibytes })?;
-                        unknown
+                        None
                     }
                 },
             },
             LegacyHeap::Option(id) => {
-                let amount = self.size(id)?;
-                if amount.known {
-                    Some(Amount {
+                Some(self.size(id)?)
+                    .filter(|amount| amount.known)
+                    .map(|amount| Amount {
                         rule: Rule::LegacyHeap(Some(id)),
                         ..amount
                     })
-                } else {
-                    unknown
-                }
             }
-        })
+        };
+        let target = self.options.legacy_target();
+        Ok(Some(match amount {
+            Some(amount) => {
+                let key = self.options.key(target);
+                self.remark(|| Remark::LegacyHeap {
+                    key,
+                    bytes: amount.bytes,
+                });
+                amount
+            }
+            // What does not parse could be any total, or nothing of a part.
+            None if target == Id::JvmHeapSize => Amount::unknown(Bytes::ZERO),
+            None => Amount::unknown(Bytes::MAX),
+        }))
     }
 
     /// `taskmanager.memory.segment-size`, checked; `None` after a violation.
-    pub(super) fn segment_size(&mut self) -> Result<Option<Bytes>, Stop> {
+    pub fn segment_size(&mut self) -> Result<Option<Bytes>, Stop> {
         let size = self.size(Id::SegmentSize)?;
         if !size.known {
             return Ok(None);
@@ -283,7 +323,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         }
     }
 
-    pub(super) fn network_from_buffers(&mut self) -> Result<Amount, Stop> {
+    pub fn network_from_buffers(&mut self) -> Result<Amount, Stop> {
         let buffers = self.integer(Id::NumberOfBuffers)?;
         let segment_size = self.segment_size()?;
         let (Some(buffers), Some(segment_size)) = (buffers, segment_size) else {
