@@ -73,7 +73,7 @@ core: ## The pure core compiles alone: no Kubernetes client, no clock, no files
 .PHONY: layers
 layers: ## Each layer above it compiles with its own feature alone
 	$(call step,each layer alone)
-	@for feature in api cli operator; do \
+	@for feature in configuration api cli operator; do \
 	  $(CARGO) check --package headroom --lib --bins --no-default-features --features $$feature --locked; \
 	done
 
@@ -102,7 +102,7 @@ e2e: ## Tests against a real Kubernetes control plane
 .PHONY: fuzz
 fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs a nightly compiler and c++)
 	$(call step,fuzzing)
-	@for target in sizes solve; do \
+	@for target in sizes solve configuration; do \
 	  PATH='$(CARGO_FUZZ_ROOT)/bin':"$$PATH" $(CARGO) +nightly fuzz run $$target --target-dir '$(CACHE)/target-fuzz' -- \
 	    -max_total_time=$(FUZZ_SECONDS); \
 	done

@@ -29,8 +29,8 @@ mod warning;
 
 use serde::Serialize;
 
-#[cfg(feature = "api")]
-pub(crate) use self::decimal::java_double;
+#[cfg(feature = "configuration")]
+pub(crate) use self::{decimal::java_double, memory_size::java_trim};
 use self::{
     derivation::{Amount, Derivation, FirstViolation, Remarks, Rule},
     effective::{LegacyHeap, Options},

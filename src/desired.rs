@@ -39,7 +39,7 @@ use kube::Resource;
 pub use self::{
     addresses::Ports,
     config_map::config_map_name,
-    configuration_file::{ConfigurationFile, Format},
+    configuration_file::ConfigurationFile,
     container_resources::ContainerResources,
     labels::{selector_labels, selector_text},
     settings::{Allowance, FLAG as ALLOWANCE_FLAG, Settings, UnknownAllowance},

@@ -1,7 +1,7 @@
 //! Headroom sizes Apache Flink TaskManager pods on Kubernetes, byte for byte as Flink does.
 //!
 //! The modules depend on each other in one direction only (`ARCHITECTURE.md` draws it):
-//! `bytes`, `quantity` <- `budget` <- `api` <- `desired`, `status` <- `controller`, `cli`.
+//! `bytes`, `quantity` <- `budget` <- `configuration`, `api` <- `desired`, `status` <- `controller`, `cli`.
 //! The pure core builds alone: `cargo check --lib --no-default-features`.
 
 #[cfg(feature = "api")]
@@ -10,6 +10,8 @@ pub mod budget;
 pub mod bytes;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "configuration")]
+pub mod configuration;
 #[cfg(feature = "operator")]
 pub mod controller;
 #[cfg(feature = "api")]

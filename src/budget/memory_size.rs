@@ -73,7 +73,7 @@ impl SizeError {
 }
 
 /// Java's `String.trim`: everything up to U+0020, nothing else.
-pub(super) fn java_trim(text: &str) -> &str {
+pub(crate) fn java_trim(text: &str) -> &str {
     text.trim_matches(|character| character <= ' ')
 }
 

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::budget::{Code, Conflict, FlinkVersion, java_double};
-
-use super::{
-    configuration_file::Format,
-    conflict::{At, removing},
+use crate::{
+    budget::{Code, Conflict, FlinkVersion, java_double},
+    configuration::Format,
 };
+
+use super::conflict::{At, removing};
 
 /// Deepest nesting of maps that is read; Flink's own options need five.
 const DEEPEST_NESTING: usize = 32;

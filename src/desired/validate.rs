@@ -17,6 +17,7 @@ use crate::{
         dynamic_configurations, options,
     },
     bytes::Bytes,
+    configuration::Format,
 };
 
 use super::{
@@ -98,7 +99,7 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         version: file_version,
         image: &spec.image,
         resources: &container_resources,
-        file_name: configuration_file::Format::of(file_version).file_name(),
+        file_name: Format::of(file_version).file_name(),
         ports,
         job_manager_address: &spec.cluster_ref.name,
         options: &[],
