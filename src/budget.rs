@@ -13,6 +13,7 @@ mod flink_error;
 mod fraction;
 mod infeasible;
 mod jvm;
+pub mod legacy;
 pub mod memory_size;
 pub mod options;
 mod process;

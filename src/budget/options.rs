@@ -5,6 +5,7 @@
 //! option that both processes have under two keys is one option here: which key is meant, the [`Role`] tells.
 
 mod keys;
+pub mod legacy;
 mod spelling;
 
 pub use self::keys::*;
