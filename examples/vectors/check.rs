@@ -1,6 +1,8 @@
 //! One recorded answer of Flink against Headroom's; which file here knows the kind of question.
 
 // This file is a module of the example and, by its path, of a test; only paths lead both to the same files.
+#[path = "check/auxiliary.rs"]
+mod auxiliary;
 #[path = "check/legacy.rs"]
 mod legacy;
 #[path = "check/process.rs"]
@@ -40,7 +42,7 @@ pub fn line(text: &str) -> Result<Outcome, String> {
             Ok(differences) => differences,
             Err(reason) => return Ok(Outcome::Skipped(reason)),
         },
-        (operation, _) => return Ok(Outcome::Skipped(format!("auxiliary question {operation}"))),
+        _ => auxiliary::differences(&vector)?,
     };
     Ok(if differences.is_empty() {
         Outcome::Passed

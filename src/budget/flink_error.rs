@@ -60,6 +60,44 @@ fn prefix(options: &Options<'_>, step: Step) -> Option<&'static str> {
     .filter(|_| version.prefixes_errors())
 }
 
+impl FlinkError {
+    /// An `IllegalArgumentException`.
+    pub(super) fn argument(message: impl Into<String>) -> FlinkError {
+        FlinkError::of_class(ARGUMENT, message)
+    }
+
+    /// An `IllegalConfigurationException`.
+    pub(super) fn configuration(message: impl Into<String>) -> FlinkError {
+        FlinkError::of_class(CONFIGURATION, message)
+    }
+
+    /// A `NumberFormatException` for a text that should be a number.
+    pub(super) fn number_format(message: impl Into<String>) -> FlinkError {
+        FlinkError::of_class(NUMBER_FORMAT, message)
+    }
+
+    /// An `IllegalStateException`.
+    pub(super) fn state(message: impl Into<String>) -> FlinkError {
+        FlinkError::of_class("java.lang.IllegalStateException", message)
+    }
+
+    fn of_class(class: &'static str, message: impl Into<String>) -> FlinkError {
+        FlinkError {
+            class,
+            message: message.into(),
+            causes: Vec::new(),
+        }
+    }
+
+    /// The same error with another one, and its causes, as the cause.
+    #[must_use]
+    pub(super) fn caused_by(mut self, error: FlinkError) -> FlinkError {
+        self.causes.push(cause(error.class, error.message));
+        self.causes.extend(error.causes);
+        self
+    }
+}
+
 fn cause(class: &'static str, message: impl Into<String>) -> FlinkCause {
     FlinkCause {
         class,
@@ -254,11 +292,11 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
         ],
         Kind::SegmentTooSmall { bytes } => vec![cause(
             CONFIGURATION,
-            segment(bytes.get(), "Minimum memory segment size is 4096"),
+            segment_size_message(bytes.get(), "Minimum memory segment size is 4096"),
         )],
         Kind::SegmentNoPowerOfTwo { bytes } => vec![cause(
             CONFIGURATION,
-            segment(bytes.get(), "Memory segment size must be a power of 2."),
+            segment_size_message(bytes.get(), "Memory segment size must be a power of 2."),
         )],
         Kind::SegmentTooLarge { bytes } => {
             vec![cause(
@@ -372,7 +410,8 @@ fn components_exceed(task_heap_set: bool, parts: &Parts, total_flink: Bytes) -> 
     }
 }
 
-fn segment(value: u64, reason: &str) -> String {
+/// Flink's message about the segment size.
+pub(super) fn segment_size_message(value: u64, reason: &str) -> String {
     format!(
         "Invalid configuration value for {} : {value} - {reason}",
         options::SEGMENT_SIZE

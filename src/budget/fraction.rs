@@ -2,7 +2,7 @@
 //!
 //! Mirrors `ProcessMemoryUtils.deriveWithFraction` and `deriveWithInverseFraction`.
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, FloatError, java_double, parse_java_float};
 use crate::bytes::Bytes;
 
 /// The decimals of the two default fractions, `0.1f` and `0.4f` widened to double, which nearly every solve needs.
@@ -21,12 +21,35 @@ const NINTH: Decimal = Decimal {
 };
 
 /// Whether Flink takes the fraction: at least 0 (or negative zero) and below 1; NaN is not.
-pub(super) fn is_valid(fraction: f32) -> bool {
+#[must_use]
+pub fn is_valid(fraction: f32) -> bool {
     (0.0..1.0).contains(&fraction)
 }
 
+/// Reads the text of a fraction as Flink does, Java's `Float.parseFloat`: `0.4`, `.5f`, `0x1p-3`.
+///
+/// # Errors
+/// The JVM's message for a text that is no float.
+pub fn parse(text: &str) -> Result<f32, String> {
+    parse_java_float(text).map_err(|error: FloatError| error.java_message(text))
+}
+
+/// The decimal by which Flink multiplies for a fraction option: `0.1` is 0.10000000149011612.
+#[must_use]
+pub fn decimal_text(fraction: f32) -> String {
+    java_double(f64::from(fraction))
+}
+
+/// The decimal by which Flink multiplies what does not contain the result: `fraction / (1 − fraction)` in double.
+#[must_use]
+pub fn inverse_decimal_text(fraction: f32) -> String {
+    let fraction = f64::from(fraction);
+    java_double(fraction / (1.0 - fraction))
+}
+
 /// `base · fraction`, cut off to whole bytes; `None` above 2^63 − 1. The fraction must be valid.
-pub(super) fn forward(base: Bytes, fraction: f32) -> Option<Bytes> {
+#[must_use]
+pub fn forward(base: Bytes, fraction: f32) -> Option<Bytes> {
     let decimal = if fraction.to_bits() == 0.1_f32.to_bits() {
         Some(TENTH)
     } else if fraction.to_bits() == 0.4_f32.to_bits() {
@@ -38,7 +61,8 @@ pub(super) fn forward(base: Bytes, fraction: f32) -> Option<Bytes> {
 }
 
 /// `base · (fraction / (1 − fraction))`, the quotient in double; `None` above 2^63 − 1.
-pub(super) fn inverse(base: Bytes, fraction: f32) -> Option<Bytes> {
+#[must_use]
+pub fn inverse(base: Bytes, fraction: f32) -> Option<Bytes> {
     if fraction.to_bits() == 0.1_f32.to_bits() {
         return NINTH.multiply(base);
     }
@@ -49,8 +73,8 @@ pub(super) fn inverse(base: Bytes, fraction: f32) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::decimal::{java_double, parse_java_float},
-        Bytes, Decimal, FOUR_TENTHS, NINTH, TENTH, forward, inverse,
+        Bytes, Decimal, FOUR_TENTHS, NINTH, TENTH, decimal_text, forward, inverse,
+        inverse_decimal_text, parse,
     };
 
     #[test]
@@ -77,45 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn every_recorded_product_agrees() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/data/flink/sizes-public.jsonl"
-        );
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut products = 0;
-        for line in text
-            .lines()
-            .filter(|line| line.contains("\"op\": \"multiply\""))
-        {
-            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
-            let base = Bytes(vector["bytes"].as_u64().unwrap());
-            let fraction = parse_java_float(vector["fraction"].as_str().unwrap()).unwrap();
-            products += 1;
-            if vector["error"]["message"] == "long overflow" {
-                assert_eq!(inverse(base, fraction), None, "{line}");
-                continue;
-            }
-            let recorded = &vector["result"];
-            assert_eq!(
-                recorded["double"],
-                java_double(f64::from(fraction)),
-                "{line}"
-            );
-            let product = |size: Option<Bytes>| size.map(Bytes::get);
-            assert_eq!(
-                recorded["product"].as_u64(),
-                product(forward(base, fraction)),
-                "{line}"
-            );
-            if fraction < 1.0 {
-                assert_eq!(
-                    recorded["inverseProduct"].as_u64(),
-                    product(inverse(base, fraction)),
-                    "{line}"
-                );
-            }
-        }
-        assert_eq!(products, 56);
+    fn decimals_are_those_of_java() {
+        assert_eq!(decimal_text(0.1), "0.10000000149011612");
+        assert_eq!(inverse_decimal_text(0.999_999), "986894.0588235294");
+        assert_eq!(parse("0x1p-3"), Ok(0.125));
+        assert_eq!(parse("inf"), Err("For input string: \"inf\"".to_owned()));
     }
 }

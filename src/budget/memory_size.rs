@@ -175,9 +175,30 @@ pub fn human_readable(size: Bytes) -> String {
     out
 }
 
+/// Flink's form of a default, `MemorySize.toString`: `32 kb`, `1 gb`, `134217730 bytes`.
+///
+/// Flink looks for the first unit that does not divide the size and takes the one below it. No unit fails to
+/// divide zero or a whole number of tebibytes, and then it writes bytes.
+#[must_use]
+pub fn flink_text(size: Bytes) -> String {
+    let bytes = size.get();
+    let units = [
+        (Bytes(1), "bytes"),
+        (Bytes::KIBI, "kb"),
+        (Bytes::MEBI, "mb"),
+        (Bytes::GIBI, "gb"),
+        (Bytes::TEBI, "tb"),
+    ];
+    let (unit, name) = units
+        .windows(2)
+        .find(|pair| !bytes.is_multiple_of(pair[1].0.get()))
+        .map_or(units[0], |pair| pair[0]);
+    format!("{} {name}", bytes / unit.get())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, SizeError, human_readable, parse, text};
+    use super::{Bytes, SizeError, flink_text, human_readable, parse, text};
 
     #[test]
     fn reads_what_flink_reads() {
@@ -234,6 +255,11 @@ mod tests {
             human_readable(Bytes::MAX),
             "8388608.000tb (9223372036854775807 bytes)"
         );
+        assert_eq!(flink_text(Bytes::GIBI), "1 gb");
+        assert_eq!(flink_text(Bytes(32 << 10)), "32 kb");
+        assert_eq!(flink_text(Bytes(1025)), "1025 bytes");
+        assert_eq!(flink_text(Bytes::TEBI), "1099511627776 bytes");
+        assert_eq!(flink_text(Bytes::ZERO), "0 bytes");
         assert_eq!(text(Bytes::GIBI), "1g");
         assert_eq!(text(Bytes(134_217_730)), "134217730b");
         assert_eq!(text(Bytes::ZERO), "0b");

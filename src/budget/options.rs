@@ -6,7 +6,9 @@
 
 mod keys;
 pub mod legacy;
+pub mod shuffle;
 mod spelling;
+pub mod state_backend;
 
 pub use self::keys::*;
 pub(super) use self::spelling::{

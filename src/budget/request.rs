@@ -161,6 +161,15 @@ impl Configuration {
         self.settings.iter()
     }
 
+    /// The setting of a key that counts: `-D` wins over everything else, the last of equals wins.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<&Setting> {
+        let of_key = || self.settings.iter().filter(|setting| setting.key == key);
+        of_key()
+            .rfind(|setting| setting.origin == Origin::CommandLine)
+            .or_else(|| of_key().next_back())
+    }
+
     pub(super) fn settings(&self) -> &[Setting] {
         &self.settings
     }

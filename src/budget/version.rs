@@ -92,6 +92,45 @@ impl FlinkVersion {
     }
 }
 
+/// What a version changes in how memory is shared out among tasks.
+impl FlinkVersion {
+    /// Whether the consumers of managed memory have weights.
+    #[must_use]
+    pub(crate) fn weighs_managed_consumers(self) -> bool {
+        self >= Self::V1_12
+    }
+
+    /// Whether operators and the state backend have a weight each; in 1.12 they share one, `DATAPROC`.
+    #[must_use]
+    pub(crate) fn weighs_operators_apart(self) -> bool {
+        self >= Self::V1_13
+    }
+
+    /// Whether `DATAPROC` stands in for a weight that is not listed.
+    #[must_use]
+    pub(crate) fn falls_back_to_dataproc(self) -> bool {
+        self <= Self::V1_20
+    }
+
+    /// Whether the text of a map may be YAML.
+    #[must_use]
+    pub(crate) fn reads_yaml_maps(self) -> bool {
+        self >= Self::V1_19
+    }
+
+    /// Whether a native state backend can have one pool for the whole TaskManager.
+    #[must_use]
+    pub(crate) fn has_fixed_memory_per_taskmanager(self) -> bool {
+        self >= Self::V1_17
+    }
+
+    /// Whether there is the state backend ForSt.
+    #[must_use]
+    pub(crate) fn has_forst(self) -> bool {
+        self >= Self::V2_0
+    }
+}
+
 impl fmt::Display for FlinkVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())

@@ -119,7 +119,8 @@ fn compare_result(budget: &Budget, recorded: &Value, differences: &mut Vec<Strin
     }
 }
 
-fn compare_error(error: &FlinkError, recorded: &Value, differences: &mut Vec<String>) {
+/// Adds every way in which two exceptions differ: class, message, causes.
+pub fn compare_error(error: &FlinkError, recorded: &Value, differences: &mut Vec<String>) {
     let ours = std::iter::once((error.class, error.message.as_str())).chain(
         error
             .causes
