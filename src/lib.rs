@@ -18,6 +18,8 @@ pub mod controller;
 pub mod desired;
 #[cfg(feature = "api")]
 pub mod manifest;
+#[cfg(feature = "cli")]
+pub mod picture;
 pub mod quantity;
 #[cfg(feature = "api")]
 pub mod status;

@@ -120,6 +120,7 @@ Examples:
   headroom explain pool.yaml                                  why is every number what it is
   headroom explain --process-size 4g --flink-version 2.1      the same for plain options
   headroom explain --process-size 1g --flink-version 2.1 -D taskmanager.memory.managed.size=900m
+  headroom explain pool.yaml -o svg > memory.svg              the same as a picture, for a README
 
 Exit codes: 0 solved, 1 conflicts, 2 the command line or an input could not be read."
 )]
@@ -129,7 +130,7 @@ pub(super) struct Explain {
 
     /// Form of the answer
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
-    pub output: Output,
+    pub output: ExplainOutput,
 }
 
 /// Check pools without a cluster, for CI: exit 0 sound, 1 conflicts, 2 not readable
@@ -320,6 +321,20 @@ pub(super) enum Output {
     Json,
     /// The same as YAML
     Yaml,
+}
+
+/// Form of the answer of `explain`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum ExplainOutput {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// A picture, to scale
+    Svg,
 }
 
 /// Form of the answer of `check`.

@@ -4,17 +4,16 @@ use std::io::Read;
 
 use super::{
     Reply,
-    arguments::{Explain, Output},
+    arguments::{Explain, ExplainOutput},
+    drawing,
+    parts::{self, Kind, Part},
     question::{Answer, Answers},
     report::{Detail, Report},
     screen::{Screen, Tone, aligned, columns, padded, wrapped},
     solve,
     text::{self, Keys, SHORT_KEYS, Telling},
 };
-use crate::{
-    budget::{Budget, Component},
-    bytes::Bytes,
-};
+use crate::{budget::Budget, bytes::Bytes};
 
 pub(super) fn answer(
     command: &Explain,
@@ -25,9 +24,12 @@ pub(super) fn answer(
     let answers = Answers::to(&command.question, standard_input);
     let exit = solve::exit(&answers);
     match command.output {
-        Output::Json => Report::new(&answers, Detail::Reasons).json(exit),
-        Output::Yaml => Report::new(&answers, Detail::Reasons).yaml(exit),
-        Output::Text => solve::written(&answers, exit, screen, is_verbose, explanation),
+        ExplainOutput::Json => Report::new(&answers, Detail::Reasons).json(exit),
+        ExplainOutput::Yaml => Report::new(&answers, Detail::Reasons).yaml(exit),
+        ExplainOutput::Text => solve::written(&answers, exit, screen, is_verbose, explanation),
+        ExplainOutput::Svg => {
+            drawing::drawn(&answers, solve::remarks(&answers, is_verbose, screen), exit)
+        }
     }
 }
 
@@ -35,7 +37,9 @@ fn explanation(answer: &Answer, screen: &Screen) -> String {
     let mut text = text::heading(&answer.subject, screen);
     if let Some(budget) = &answer.budget {
         text.push('\n');
-        text.push_str(&drawn(&tree(answer, budget), screen));
+        if let Some(tree) = parts::tree(answer) {
+            text.push_str(&drawn(answer, &tree, screen));
+        }
         text.push('\n');
         for sentence in sentences(answer, budget) {
             text::push_wrapped(&mut text, "", "  ", &sentence, screen);
@@ -91,76 +95,6 @@ fn inexact_fractions(budget: &Budget) -> Option<String> {
     })
 }
 
-/// A size in the tree, and the sizes it is made of.
-struct Branch {
-    title: String,
-    bytes: Bytes,
-    reason: String,
-    parts: Vec<Branch>,
-}
-
-fn tree(answer: &Answer, budget: &Budget) -> Branch {
-    let leaf = |name: &str, component: &Component| Branch {
-        title: text::title(name),
-        bytes: component.bytes,
-        reason: match text::adjustment(answer, component) {
-            Some(adjustment) => format!("{}; {adjustment}", text::reason(component, Keys::Short)),
-            None => text::reason(component, Keys::Short),
-        },
-        parts: Vec::new(),
-    };
-    let group = |title: &str, bytes: Bytes, reason: &str, parts: Vec<Branch>| Branch {
-        title: title.to_owned(),
-        bytes,
-        reason: reason.to_owned(),
-        parts,
-    };
-    let heap = group(
-        "JVM heap",
-        budget.jvm_heap(),
-        "sum; -Xmx and -Xms",
-        vec![
-            leaf("frameworkHeap", &budget.framework_heap),
-            leaf("taskHeap", &budget.task_heap),
-        ],
-    );
-    let direct = group(
-        "direct memory",
-        budget.jvm_direct(),
-        "sum; -XX:MaxDirectMemorySize",
-        vec![
-            leaf("frameworkOffHeap", &budget.framework_off_heap),
-            leaf("taskOffHeap", &budget.task_off_heap),
-            leaf("network", &budget.network),
-        ],
-    );
-    let off_heap = group(
-        "off-heap",
-        budget.jvm_direct().saturating_add(budget.managed.bytes),
-        "sum",
-        vec![leaf("managed", &budget.managed), direct],
-    );
-    let mut flink = leaf("totalFlink", &budget.total_flink);
-    flink.parts = vec![heap, off_heap];
-    let mut metaspace = leaf("jvmMetaspace", &budget.jvm_metaspace);
-    metaspace.reason.push_str("; -XX:MaxMetaspaceSize");
-    let mut process = leaf("totalProcess", &budget.total_process);
-    process.parts = vec![flink, metaspace, leaf("jvmOverhead", &budget.jvm_overhead)];
-    let Some(limit) = budget.container_limit else {
-        return process;
-    };
-    let mut parts = vec![process];
-    if budget.unassigned() > Bytes::ZERO {
-        parts.push(group(
-            "unassigned",
-            budget.unassigned(),
-            "rest of the container; no component uses it",
-            Vec::new(),
-        ));
-    }
-    group("container", limit, "its memory limit", parts)
-}
-
 /// One line of the drawn tree.
 struct Line {
     /// The guides before the title.
@@ -172,14 +106,20 @@ struct Line {
     reason: String,
 }
 
-fn lines(branch: &Branch, guides: &str, guides_of_parts: &str, into: &mut Vec<Line>) {
+fn lines(
+    answer: &Answer,
+    branch: &Part,
+    guides: &str,
+    guides_of_parts: &str,
+    into: &mut Vec<Line>,
+) {
     let bar = if branch.parts.is_empty() { "" } else { "│" };
     into.push(Line {
         guides: guides.to_owned(),
         guides_below: format!("{guides_of_parts}{bar}"),
-        title: branch.title.clone(),
-        bytes: branch.bytes,
-        reason: branch.reason.clone(),
+        title: branch.title(),
+        bytes: branch.bytes.unwrap_or_default(),
+        reason: reason(answer, branch),
     });
     for (index, part) in branch.parts.iter().enumerate() {
         let (corner, side) = if index + 1 == branch.parts.len() {
@@ -188,6 +128,7 @@ fn lines(branch: &Branch, guides: &str, guides_of_parts: &str, into: &mut Vec<Li
             ("├─ ", "│  ")
         };
         lines(
+            answer,
             part,
             &format!("{guides_of_parts}{corner}"),
             &format!("{guides_of_parts}{side}"),
@@ -196,11 +137,33 @@ fn lines(branch: &Branch, guides: &str, guides_of_parts: &str, into: &mut Vec<Li
     }
 }
 
-fn drawn(root: &Branch, screen: &Screen) -> String {
+/// Why a size in the tree is what it is.
+fn reason(answer: &Answer, part: &Part) -> String {
+    let mut reason = match &part.kind {
+        Kind::Component(Some(component)) => {
+            let reason = text::reason(component, Keys::Short);
+            match text::adjustment(answer, component) {
+                Some(adjustment) => format!("{reason}; {adjustment}"),
+                None => reason,
+            }
+        }
+        Kind::Component(None) => String::new(),
+        Kind::Group(_) => "sum".to_owned(),
+        Kind::Container => "its memory limit".to_owned(),
+        Kind::Unassigned => "rest of the container; no component uses it".to_owned(),
+    };
+    if let Some(flag) = text::flag(part) {
+        reason.push_str("; ");
+        reason.push_str(flag);
+    }
+    reason
+}
+
+fn drawn(answer: &Answer, root: &Part, screen: &Screen) -> String {
     // Narrower than this a sentence falls apart; it then stands under its number.
     const NARROWEST_REASON: usize = 36;
     let mut all = Vec::new();
-    lines(root, "", "", &mut all);
+    lines(answer, root, "", "", &mut all);
     let names = all
         .iter()
         .map(|line| columns(&line.guides) + columns(&line.title))

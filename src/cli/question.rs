@@ -36,6 +36,9 @@ pub(super) struct Answers {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub subject: Subject,
+    /// What was asked of the solver, with the changes of [`Answer::adjustments`]; `None` where the version or the
+    /// container's limit cannot be read.
+    pub request: Option<Request>,
     /// The budget, where the memory options solve; other conflicts may still keep the pool from running.
     pub budget: Option<Budget>,
     /// The options that fix every size of that budget, in the order in which Flink is given them.
@@ -201,6 +204,7 @@ fn answer_request(subject: Subject, request: &Request) -> Answer {
     };
     Answer {
         subject,
+        request: Some(request.clone()),
         options: budget
             .as_ref()
             .map(dynamic_configurations)
@@ -226,6 +230,10 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
     match validate(pool, settings) {
         Ok(valid) => Answer {
             subject,
+            request: request_of(pool).map(|request| {
+                let changes = valid.adjustments.iter();
+                changes.fold(request, |request, change| request.with_suggestion(change))
+            }),
             options: valid.options,
             budget: Some(valid.budget),
             budget_hash: Some(valid.budget_hash),
@@ -238,12 +246,18 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
         Err(invalid) => {
             // What is wrong may be something else than the memory; then the sizes are still worth showing.
             let memory = request_of(pool).map(|request| answer_request(subject.clone(), &request));
-            let (budget, options, flink_error) = match memory {
-                Some(answer) => (answer.budget, answer.options, answer.flink_error),
-                None => (None, Vec::new(), None),
+            let (request, budget, options, flink_error) = match memory {
+                Some(answer) => (
+                    answer.request,
+                    answer.budget,
+                    answer.options,
+                    answer.flink_error,
+                ),
+                None => (None, None, Vec::new(), None),
             };
             Answer {
                 subject,
+                request,
                 budget,
                 options,
                 budget_hash: None,

@@ -54,6 +54,15 @@ pub(super) fn written(
         .iter()
         .map(|answer| write(answer, screen))
         .collect();
+    Reply {
+        output: texts.join("\n"),
+        error: remarks(answers, is_verbose, screen),
+        exit,
+    }
+}
+
+/// What is said beside the answers, on standard error.
+pub(super) fn remarks(answers: &Answers, is_verbose: bool, screen: &Screen) -> String {
     let mut error = text::remarks(answers, is_verbose, screen);
     if answers.answers.is_empty() && answers.problems.is_empty() {
         error.push_str(&format!(
@@ -61,11 +70,7 @@ pub(super) fn written(
             screen.paint(Tone::Error, "error:")
         ));
     }
-    Reply {
-        output: texts.join("\n"),
-        error,
-        exit,
-    }
+    error
 }
 
 fn table(answer: &Answer, screen: &Screen) -> String {

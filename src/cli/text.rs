@@ -1,13 +1,14 @@
 //! The answers as text for people: sizes both human and exact, sentences, headings, conflicts.
 
 use super::{
+    parts::{Kind, Part},
     question::{Answer, Answers, Subject},
     screen::{
         FIXED_SPACE, Screen, Tone, aligned, columns, harmless, padded, visible_columns, wrapped,
     },
 };
 use crate::{
-    budget::{Component, Conflict, Origin, Severity, Source},
+    budget::{Code, Component, Conflict, Origin, Severity, Source},
     bytes::Bytes,
 };
 
@@ -38,6 +39,8 @@ pub(super) fn title(name: &str) -> String {
         "jvmOverhead" => "JVM overhead".to_owned(),
         "totalFlink" => "total Flink memory".to_owned(),
         "totalProcess" => "total process memory".to_owned(),
+        "jvmHeap" => "JVM heap".to_owned(),
+        "offHeap" => "off-heap".to_owned(),
         other => other
             .chars()
             .flat_map(|character| {
@@ -46,6 +49,26 @@ pub(super) fn title(name: &str) -> String {
             })
             .collect(),
     }
+}
+
+/// The flag of the JVM that a size becomes.
+pub(super) fn flag(part: &Part) -> Option<&'static str> {
+    match part.kind {
+        Kind::Group(flag) => flag,
+        Kind::Component(_) if part.name == "jvmMetaspace" => Some("-XX:MaxMetaspaceSize"),
+        _ => None,
+    }
+}
+
+/// The size that conflicts of this kind are about, where they are about one alone.
+pub(super) fn subject(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::NetworkOutOfRange | Code::NetworkTooSmall => "network",
+        Code::OverheadOutOfRange => "jvmOverhead",
+        Code::MetaspaceTooSmall => "jvmMetaspace",
+        Code::LimitTooSmall | Code::ProcessExceedsLimit => "totalProcess",
+        _ => return None,
+    })
 }
 
 /// Where a size comes from, in a few words.

@@ -30,6 +30,8 @@ mod example_pools;
 mod fake_api;
 #[cfg(feature = "operator")]
 mod fake_api_transcript;
+#[cfg(feature = "cli")]
+mod picture;
 #[cfg(feature = "api")]
 mod pod_template_merge;
 #[cfg(feature = "api")]
