@@ -5,8 +5,10 @@
 
 mod arguments;
 mod check;
+mod comparison;
 mod completions;
 mod crd;
+mod diff;
 mod drawing;
 mod explain;
 pub mod input;
@@ -17,6 +19,7 @@ mod report;
 mod screen;
 mod solve;
 mod text;
+mod why;
 
 use std::{
     ffi::OsString,
@@ -32,6 +35,8 @@ pub use self::screen::{PLAIN_WIDTH, Screen};
 pub const EXIT_SOUND: u8 = 0;
 /// At least one pool has conflicts.
 pub const EXIT_CONFLICTS: u8 = 1;
+/// Two configurations differ.
+pub const EXIT_DIFFERENT: u8 = 1;
 /// The command line or an input could not be read.
 pub const EXIT_UNREADABLE: u8 = 2;
 
@@ -70,6 +75,11 @@ pub fn command(name: &str) -> clap::Command {
         .name(name)
         .bin_name(spoken)
         .display_name(name);
+    let usage = format!(
+        "{spoken} diff [OPTIONS] FILE [FILE]\n       \
+         {spoken} diff [OPTIONS] --flink-version VERSION [--process-size SIZE] [-A KEY=VALUE]..."
+    );
+    command = command.mut_subcommand("diff", |command| command.override_usage(usage));
     for subcommand in ["solve", "explain"] {
         // The two ways to ask, which the generated line would run together.
         let usage = format!(
@@ -125,6 +135,9 @@ pub fn answer(
         }
         Subcommand::Explain(command) => {
             explain::answer(command, &screen, arguments.verbose, standard_input)
+        }
+        Subcommand::Diff(command) => {
+            diff::answer(command, &screen, arguments.verbose, standard_input)
         }
         Subcommand::Check(command) => {
             check::answer(command, &screen, arguments.verbose, standard_input)

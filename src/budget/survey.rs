@@ -96,7 +96,12 @@ impl Request {
     #[must_use]
     pub fn with_option_of(&self, other: &Request, key: &str) -> Request {
         let mut changed = self.clone();
-        if [options::HEAP_ENVIRONMENT, options::JOBMANAGER_HEAP_ENVIRONMENT].contains(&key) {
+        if [
+            options::HEAP_ENVIRONMENT,
+            options::JOBMANAGER_HEAP_ENVIRONMENT,
+        ]
+        .contains(&key)
+        {
             changed
                 .legacy_heap_environment
                 .clone_from(&other.legacy_heap_environment);

@@ -1,8 +1,14 @@
 //! What can be written on the command line: only parsed here, resolved by the commands.
 
+mod comparison;
+
 use clap::{Args, Parser, ValueEnum};
 
-use super::input::{NAME_RULE, is_name};
+pub(super) use self::comparison::Diff;
+use super::{
+    input::{NAME_RULE, is_name},
+    why::Topic,
+};
 use crate::{
     budget::FlinkVersion,
     bytes::Bytes,
@@ -74,6 +80,7 @@ pub(super) enum ColorChoice {
 pub(super) enum Subcommand {
     Solve(Solve),
     Explain(Explain),
+    Diff(Diff),
     Check(Check),
     Render(Render),
     Crd(Crd),
@@ -120,6 +127,9 @@ Examples:
   headroom explain pool.yaml                                  why is every number what it is
   headroom explain --process-size 4g --flink-version 2.1      the same for plain options
   headroom explain --process-size 1g --flink-version 2.1 -D taskmanager.memory.managed.size=900m
+  headroom explain pool.yaml --why taskHeap                   the story of one number: also managed, -Xmx, …
+  headroom explain pool.yaml --why taskmanager.memory.network.max
+                                                              what one option decided, and where it stands
   headroom explain pool.yaml -o svg > memory.svg              the same as a picture, for a README
 
 Exit codes: 0 solved, 1 conflicts, 2 the command line or an input could not be read."
@@ -127,6 +137,10 @@ Exit codes: 0 solved, 1 conflicts, 2 the command line or an input could not be r
 pub(super) struct Explain {
     #[command(flatten)]
     pub question: Question,
+
+    /// Tell the story of one number or option, down to what it was reckoned from: taskHeap, -Xmx, or a key
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = Topic::parse)]
+    pub why: Option<Topic>,
 
     /// Form of the answer
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
@@ -232,7 +246,7 @@ pub(super) struct Completions {
 }
 
 /// What is asked: pools in files, or a configuration in options.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Question {
     /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "flink_version")]
@@ -286,7 +300,7 @@ pub(super) struct Question {
 }
 
 /// What the controller in question was started with.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Policy {
     /// Fields of pod templates to allow, as with the controller's flag of this name
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{
-    Reply,
+    EXIT_UNREADABLE, Reply,
     arguments::{Explain, ExplainOutput},
     drawing,
     parts::{self, Kind, Part},
@@ -12,6 +12,7 @@ use super::{
     screen::{Screen, Tone, aligned, columns, padded, wrapped},
     solve,
     text::{self, Keys, SHORT_KEYS, Telling},
+    why::{self, Topic},
 };
 use crate::{budget::Budget, bytes::Bytes};
 
@@ -23,14 +24,44 @@ pub(super) fn answer(
 ) -> Reply {
     let answers = Answers::to(&command.question, standard_input);
     let exit = solve::exit(&answers);
-    match command.output {
-        ExplainOutput::Json => Report::new(&answers, Detail::Reasons).json(exit),
-        ExplainOutput::Yaml => Report::new(&answers, Detail::Reasons).yaml(exit),
-        ExplainOutput::Text => solve::written(&answers, exit, screen, is_verbose, explanation),
-        ExplainOutput::Svg => {
+    let report = |detail| match &command.why {
+        Some(topic) => Report::new(&answers, Detail::Sizes).about(&answers, topic),
+        None => Report::new(&answers, detail),
+    };
+    match (command.output, &command.why) {
+        (ExplainOutput::Json, _) => report(Detail::Reasons).json(exit),
+        (ExplainOutput::Yaml, _) => report(Detail::Reasons).yaml(exit),
+        (ExplainOutput::Text, None) => {
+            solve::written(&answers, exit, screen, is_verbose, explanation)
+        }
+        (ExplainOutput::Text, Some(topic)) => {
+            let tell = |answer: &Answer, screen: &Screen| story(answer, topic, screen);
+            solve::written(&answers, exit, screen, is_verbose, tell)
+        }
+        (ExplainOutput::Svg, None) => {
             drawing::drawn(&answers, solve::remarks(&answers, is_verbose, screen), exit)
         }
+        (ExplainOutput::Svg, Some(_)) => Reply {
+            error: "error: --why tells a story in words; ask for it as text, json or yaml\n"
+                .to_owned(),
+            exit: EXIT_UNREADABLE,
+            ..Reply::default()
+        },
     }
+}
+
+/// The story of one number or option, or why there is none.
+fn story(answer: &Answer, topic: &Topic, screen: &Screen) -> String {
+    let mut text = text::heading(&answer.subject, screen);
+    match why::story(answer, topic) {
+        Ok(story) => text.push_str(&story.text(screen)),
+        Err(reason) => {
+            text.push('\n');
+            text::push_wrapped(&mut text, "", "  ", &reason, screen);
+            text.push_str(&text::conflicts(answer, Telling::Short, screen));
+        }
+    }
+    text
 }
 
 fn explanation(answer: &Answer, screen: &Screen) -> String {

@@ -47,6 +47,35 @@ impl Part {
             _ => None,
         }
     }
+
+    /// The part itself and everything in it, the whole before its parts.
+    pub fn all(&self) -> Vec<&Part> {
+        let mut all = vec![self];
+        all.extend(self.parts.iter().flat_map(Part::all));
+        all
+    }
+
+    /// The part of a name, here or further in.
+    pub fn find(&self, name: &str) -> Option<&Part> {
+        self.all().into_iter().find(|part| part.name == name)
+    }
+
+    /// The components that Flink adds up to this size, whatever groups they are drawn in.
+    pub fn addends(&self) -> Vec<&Part> {
+        let of = |part: &'_ Part| matches!(part.kind, Kind::Component(_));
+        self.parts
+            .iter()
+            .flat_map(|part| if of(part) { vec![part] } else { part.addends() })
+            .collect()
+    }
+
+    /// The total that a component is added to.
+    pub fn total_of(&self, name: &str) -> Option<&Part> {
+        self.all().into_iter().find(|total| {
+            matches!(total.kind, Kind::Component(_))
+                && total.addends().iter().any(|part| part.name == name)
+        })
+    }
 }
 
 /// The tree of an answer; `None` where not even one size is known.

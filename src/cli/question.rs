@@ -39,6 +39,8 @@ pub(super) struct Answer {
     /// What was asked of the solver, with the changes of [`Answer::adjustments`]; `None` where the version or the
     /// container's limit cannot be read.
     pub request: Option<Request>,
+    /// The document that the pool was read from; `None` for options.
+    pub document: Option<Node>,
     /// The budget, where the memory options solve; other conflicts may still keep the pool from running.
     pub budget: Option<Budget>,
     /// The options that fix every size of that budget, in the order in which Flink is given them.
@@ -75,6 +77,11 @@ impl Answer {
     pub fn placed_conflicts(&self) -> impl Iterator<Item = (&Conflict, Option<Place>)> {
         let places = self.places.iter().copied().chain(std::iter::repeat(None));
         self.conflicts.iter().zip(places)
+    }
+
+    /// Where a place of an option is written in the file: the line and column of `spec.memory.managed.size`.
+    pub fn place_of(&self, path: &str) -> Option<Place> {
+        self.document.as_ref()?.place_of(path)
     }
 
     /// Conflicts that prevent a budget.
@@ -114,9 +121,15 @@ impl Answers {
     pub fn to_files(files: &[String], policy: &Policy, standard_input: &mut dyn Read) -> Answers {
         let input = Input::read(files, standard_input);
         let settings = policy.settings();
-        let answer = |document: &PoolDocument| answer_pool(document, &settings);
+        let answer = |document: PoolDocument| {
+            let answer = answer_pool(&document, &settings);
+            Answer {
+                document: Some(document.document),
+                ..answer
+            }
+        };
         Answers {
-            answers: input.pools.iter().map(answer).collect(),
+            answers: input.pools.into_iter().map(answer).collect(),
             problems: input.problems,
             passed_over: input.passed_over,
             warnings: Vec::new(),
@@ -194,7 +207,8 @@ fn speak_of_options(conflict: &mut Conflict) {
     }
 }
 
-fn answer_request(subject: Subject, request: &Request) -> Answer {
+/// The answer to a request that no pool stands behind.
+pub(super) fn answer_request(subject: Subject, request: &Request) -> Answer {
     let (budget, conflicts, flink_error) = match solve(request) {
         Ok(mut budget) => {
             let warnings = std::mem::take(&mut budget.warnings);
@@ -205,6 +219,7 @@ fn answer_request(subject: Subject, request: &Request) -> Answer {
     Answer {
         subject,
         request: Some(request.clone()),
+        document: None,
         options: budget
             .as_ref()
             .map(dynamic_configurations)
@@ -234,6 +249,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
                 let changes = valid.adjustments.iter();
                 changes.fold(request, |request, change| request.with_suggestion(change))
             }),
+            document: None,
             options: valid.options,
             budget: Some(valid.budget),
             budget_hash: Some(valid.budget_hash),
@@ -258,6 +274,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
             Answer {
                 subject,
                 request,
+                document: None,
                 budget,
                 options,
                 budget_hash: None,

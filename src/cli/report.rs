@@ -10,6 +10,7 @@ use super::{
     input::{InputProblem, Source},
     question::{Answer, Answers},
     text::{self, Keys},
+    why::{self, Step, Story, Topic},
 };
 use crate::{
     budget::{Budget, Component, Conflict, FlinkError, Source as Rule, Suggestion, jvm_parameters},
@@ -50,6 +51,8 @@ struct ResultReport<'a> {
     namespace: Option<&'a str>,
     flink_version: &'a str,
     solved: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Story>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<BudgetReport<'a>>,
     #[serde(skip_serializing_if = "<[Suggestion]>::is_empty")]
@@ -118,6 +121,8 @@ struct ComponentReport<'a> {
     source: &'a Rule,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derivation: Option<Step>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +151,14 @@ impl<'a> Report<'a> {
             problems: &answers.problems,
             passed_over: answers.passed_over,
         }
+    }
+
+    /// The same report with what each answer tells about a topic.
+    pub fn about(mut self, answers: &Answers, topic: &Topic) -> Self {
+        for (result, answer) in self.results.iter_mut().zip(&answers.answers) {
+            result.why = why::story(answer, topic).ok();
+        }
+        self
     }
 
     /// The report as JSON on several lines.
@@ -189,6 +202,7 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
         namespace: answer.subject.namespace.as_deref(),
         flink_version: &answer.subject.flink_version,
         solved: answer.budget.is_some() && answer.errors().next().is_none(),
+        why: None,
         budget: answer
             .budget
             .as_ref()
@@ -209,36 +223,36 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
 }
 
 fn budget_report<'a>(answer: &'a Answer, budget: &'a Budget, detail: Detail) -> BudgetReport<'a> {
-    let component = |component: &'_ Component| -> (Bytes, String, Option<String>) {
-        let reason = (detail == Detail::Reasons).then(|| text::reason(component, Keys::Whole));
-        (component.bytes, text::size(component.bytes), reason)
+    let mut steps = match detail {
+        Detail::Reasons => why::steps_of_components(answer),
+        Detail::Verdict | Detail::Sizes => Vec::new(),
     };
-    macro_rules! components {
-        ($($name:ident),+ $(,)?) => {
-            Components {
-                $($name: {
-                    let (bytes, size, reason) = component(&budget.$name);
-                    ComponentReport { bytes, size, source: &budget.$name.source, reason }
-                },)+
-            }
-        };
-    }
+    let mut report = |name: &str, component: &'a Component| ComponentReport {
+        bytes: component.bytes,
+        size: text::size(component.bytes),
+        source: &component.source,
+        reason: (detail == Detail::Reasons).then(|| text::reason(component, Keys::Whole)),
+        derivation: steps
+            .iter()
+            .position(|step| step.name() == name)
+            .map(|index| steps.swap_remove(index)),
+    };
     BudgetReport {
         hash: answer.budget_hash.as_deref(),
         container_limit_bytes: budget.container_limit,
         unassigned_bytes: budget.container_limit.map(|_| budget.unassigned()),
-        components: components!(
-            total_process,
-            total_flink,
-            framework_heap,
-            task_heap,
-            managed,
-            framework_off_heap,
-            task_off_heap,
-            network,
-            jvm_metaspace,
-            jvm_overhead,
-        ),
+        components: Components {
+            total_process: report("totalProcess", &budget.total_process),
+            total_flink: report("totalFlink", &budget.total_flink),
+            framework_heap: report("frameworkHeap", &budget.framework_heap),
+            task_heap: report("taskHeap", &budget.task_heap),
+            managed: report("managed", &budget.managed),
+            framework_off_heap: report("frameworkOffHeap", &budget.framework_off_heap),
+            task_off_heap: report("taskOffHeap", &budget.task_off_heap),
+            network: report("network", &budget.network),
+            jvm_metaspace: report("jvmMetaspace", &budget.jvm_metaspace),
+            jvm_overhead: report("jvmOverhead", &budget.jvm_overhead),
+        },
         jvm_heap_bytes: budget.jvm_heap(),
         jvm_direct_bytes: budget.jvm_direct(),
         segment_size_bytes: budget.segment_size,

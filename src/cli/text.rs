@@ -120,7 +120,7 @@ fn short(key: &str) -> String {
 }
 
 /// The place of an option, which a line is not broken in.
-fn unbroken(path: &str) -> String {
+pub(super) fn unbroken(path: &str) -> String {
     path.replace(' ', &FIXED_SPACE.to_string())
 }
 

@@ -141,13 +141,9 @@ fn every_command_and_form_says_the_same() {
         };
         let components = budget["components"].as_object_mut().unwrap();
         for component in components.values_mut() {
-            assert!(
-                component
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("reason")
-                    .is_some()
-            );
+            let component = component.as_object_mut().unwrap();
+            assert!(component.remove("reason").is_some());
+            assert!(component.remove("derivation").is_some());
         }
     }
     assert_eq!(solved, explained);

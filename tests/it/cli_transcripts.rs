@@ -121,6 +121,8 @@ macro_rules! transcripts {
 transcripts!(
     solve_options,
     explain_options,
+    why,
+    diff,
     pools,
     render,
     unreadable,

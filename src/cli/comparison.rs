@@ -1,0 +1,430 @@
+//! Two configurations held against each other: what is different, and which option made it so.
+//!
+//! An option's own share is not guessed: each change is applied alone to the first configuration, which is then
+//! solved again. All changes together lead from the one to the other exactly.
+
+use serde::Serialize;
+
+use super::{
+    parts::{Part, tree},
+    question::Answer,
+};
+use crate::{
+    budget::{
+        Budget, OptionReference, Request, jvm_parameters, options_in_effect, proper_key, solve,
+    },
+    bytes::Bytes,
+    quantity,
+};
+
+/// What is different between two configurations.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Comparison {
+    /// Whether the sizes and flags are the same; of two that do not solve, the conflicts.
+    pub same: bool,
+    /// Every size of either side, the whole before its parts.
+    pub sizes: Vec<Difference>,
+    pub jvm_arguments: Sides<Vec<String>>,
+    /// What was written differently, where the solver reads it.
+    pub changes: Vec<Change>,
+}
+
+/// Something of either side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Sides<T> {
+    pub a: T,
+    pub b: T,
+}
+
+/// One size on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Difference {
+    pub name: &'static str,
+    /// How deep it lies in the whole.
+    #[serde(skip)]
+    pub depth: usize,
+    pub a_bytes: Option<Bytes>,
+    pub b_bytes: Option<Bytes>,
+    /// B less A; absent where one of them is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference_bytes: Option<i64>,
+    /// The difference in hundredths of A; absent where A is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+}
+
+/// One thing that was written differently.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change {
+    /// The option's key, `flinkVersion` or `containerLimit`.
+    pub name: String,
+    pub a: Option<Written>,
+    pub b: Option<Written>,
+    /// What comes of A with this change alone.
+    pub alone: Effect,
+}
+
+/// A value, and where it was written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Written {
+    pub value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    pub is_default: bool,
+}
+
+/// What a change does to A.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Effect {
+    pub solved: bool,
+    /// The sizes that are different from A's; empty where A does not solve.
+    pub sizes: Vec<Difference>,
+    /// The codes of what would be in the way.
+    pub conflicts: Vec<String>,
+}
+
+impl Difference {
+    fn of(name: &'static str, depth: usize, a: Option<Bytes>, b: Option<Bytes>) -> Difference {
+        // Flink counts with 63 bits, so the difference of two sizes has a place in 64.
+        let signed = |bytes: Bytes| i64::try_from(bytes.get()).ok();
+        let difference = a
+            .and_then(signed)
+            .zip(b.and_then(signed))
+            .map(|(a, b)| b - a);
+        let percent = difference
+            .zip(a.filter(|bytes| *bytes > Bytes::ZERO))
+            .map(|(difference, a)| (difference as f64 * 10_000.0 / a.get() as f64).round() / 100.0);
+        Difference {
+            name,
+            depth,
+            a_bytes: a,
+            b_bytes: b,
+            difference_bytes: difference,
+            percent,
+        }
+    }
+}
+
+/// Holds two answers against each other.
+pub(super) fn compare(a: &Answer, b: &Answer) -> Comparison {
+    let solved = |answer: &Answer| answer.budget.is_some();
+    let sizes = if solved(a) || solved(b) {
+        sizes(a, b)
+    } else {
+        Vec::new()
+    };
+    let arguments = |answer: &Answer| -> Vec<String> {
+        let parameters = answer.budget.as_ref().map(jvm_parameters);
+        let parameters = parameters.unwrap_or_default();
+        parameters.split_whitespace().map(str::to_owned).collect()
+    };
+    let jvm_arguments = Sides {
+        a: arguments(a),
+        b: arguments(b),
+    };
+    let is_same_size = |size: &Difference| size.a_bytes == size.b_bytes;
+    let errors = |answer: &Answer| -> Vec<String> {
+        let errors = answer.errors();
+        errors.map(|error| error.message.clone()).collect()
+    };
+    Comparison {
+        same: solved(a) == solved(b)
+            && sizes.iter().all(is_same_size)
+            && jvm_arguments.a == jvm_arguments.b
+            && errors(a) == errors(b),
+        sizes,
+        jvm_arguments,
+        changes: match (&a.request, &b.request) {
+            (Some(a), Some(b)) => changes(a, b),
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
+    let tree_of = |answer: &Answer| answer.budget.as_ref().and_then(|_| tree(answer));
+    let (a, b) = (tree_of(a), tree_of(b));
+    let mut names: Vec<(&'static str, usize)> = Vec::new();
+    for tree in [&a, &b].into_iter().flatten() {
+        // The process stands at the same depth with and without a container around it.
+        let outermost = usize::from(tree.name != "container");
+        add_names(tree, outermost, &mut names);
+    }
+    let bytes = |tree: &Option<Part>, name: &str| {
+        let tree = tree.as_ref()?;
+        match tree.find(name) {
+            Some(part) => part.bytes,
+            // A container of which nothing is left has no such part.
+            None => (name == "unassigned" && tree.name == "container").then_some(Bytes::ZERO),
+        }
+    };
+    names
+        .into_iter()
+        .map(|(name, depth)| Difference::of(name, depth, bytes(&a, name), bytes(&b, name)))
+        .collect()
+}
+
+/// Adds the names of a tree that are not there yet, each after what stands before it in its own tree.
+fn add_names(tree: &Part, depth: usize, names: &mut Vec<(&'static str, usize)>) {
+    if !names.iter().any(|(name, _)| *name == tree.name) {
+        if tree.name == "container" {
+            names.insert(0, (tree.name, depth));
+        } else {
+            names.push((tree.name, depth));
+        }
+    }
+    for part in &tree.parts {
+        add_names(part, depth + 1, names);
+    }
+}
+
+/// Everything that the solver reads and that is written differently.
+fn changes(a: &Request, b: &Request) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut add = |name: &str, sides: Sides<Option<Written>>, alone: Request| {
+        changes.push(Change {
+            name: name.to_owned(),
+            a: sides.a,
+            b: sides.b,
+            alone: effect(a, &alone),
+        });
+    };
+    let plain = |value: String| {
+        Some(Written {
+            value,
+            path: None,
+            is_default: false,
+        })
+    };
+    if a.flink_version != b.flink_version {
+        let sides = Sides {
+            a: plain(a.flink_version.to_string()),
+            b: plain(b.flink_version.to_string()),
+        };
+        add("flinkVersion", sides, with_version_of(a, b));
+    }
+    if a.container_limit != b.container_limit {
+        let text = |request: &Request| {
+            let limit = request.container_limit.map(quantity::memory_text);
+            limit.and_then(plain)
+        };
+        let sides = Sides {
+            a: text(a),
+            b: text(b),
+        };
+        add("containerLimit", sides, with_limit_of(a, b));
+    }
+    for key in changed_keys(a, b) {
+        let sides = Sides {
+            a: written(a, &key),
+            b: written(b, &key),
+        };
+        add(&key, sides, a.with_option_of(b, &key));
+    }
+    changes
+}
+
+fn with_version_of(a: &Request, b: &Request) -> Request {
+    Request {
+        flink_version: b.flink_version,
+        ..a.clone()
+    }
+}
+
+fn with_limit_of(a: &Request, b: &Request) -> Request {
+    Request {
+        container_limit: b.container_limit,
+        ..a.clone()
+    }
+}
+
+/// The proper keys of options that are not the same on both sides; defaults that come with the version are the
+/// version's doing.
+fn changed_keys(a: &Request, b: &Request) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for option in options_in_effect(a).iter().chain(&options_in_effect(b)) {
+        let key = proper(a, option);
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.retain(|key| {
+        let settings = |request: &Request| -> Vec<(String, String)> {
+            let own = request
+                .configuration
+                .iter()
+                .filter(|setting| proper_key(request.role, &setting.key) == Some(key.as_str()));
+            own.map(|setting| (setting.key.clone(), setting.value.clone()))
+                .collect()
+        };
+        let environment = |request: &Request| {
+            let is_environment = proper_key(request.role, key).is_none();
+            is_environment
+                .then(|| request.legacy_heap_environment.clone())
+                .flatten()
+        };
+        settings(a) != settings(b) || environment(a) != environment(b)
+    });
+    keys
+}
+
+fn proper(request: &Request, option: &OptionReference) -> String {
+    proper_key(request.role, &option.key).map_or_else(|| option.key.clone(), str::to_owned)
+}
+
+fn written(request: &Request, key: &str) -> Option<Written> {
+    options_in_effect(request)
+        .into_iter()
+        .find(|option| proper(request, option) == key)
+        .map(|option| Written {
+            path: (!option.is_default).then_some(option.path),
+            value: option.value,
+            is_default: option.is_default,
+        })
+}
+
+/// What comes of A with a change.
+fn effect(a: &Request, changed: &Request) -> Effect {
+    match solve(changed) {
+        Ok(budget) => Effect {
+            solved: true,
+            sizes: solve(a)
+                .map(|before| different_components(&before, &budget))
+                .unwrap_or_default(),
+            conflicts: Vec::new(),
+        },
+        Err(infeasible) => {
+            let codes = infeasible.conflicts.iter();
+            Effect {
+                solved: false,
+                sizes: Vec::new(),
+                conflicts: codes
+                    .filter(|conflict| conflict.severity == crate::budget::Severity::Error)
+                    .map(|conflict| conflict.code.to_string())
+                    .collect(),
+            }
+        }
+    }
+}
+
+/// The components that are not the same, the largest difference first.
+fn different_components(a: &Budget, b: &Budget) -> Vec<Difference> {
+    let mut different: Vec<Difference> = a
+        .components()
+        .into_iter()
+        .zip(b.components())
+        .filter(|((_, a), (_, b))| a.bytes != b.bytes)
+        .map(|((name, a), (_, b))| Difference::of(name, 0, Some(a.bytes), Some(b.bytes)))
+        .collect();
+    let unassigned = (a.unassigned(), b.unassigned());
+    if unassigned.0 != unassigned.1 {
+        different.push(Difference::of(
+            "unassigned",
+            0,
+            Some(unassigned.0),
+            Some(unassigned.1),
+        ));
+    }
+    different.sort_by_key(|difference| {
+        std::cmp::Reverse(difference.difference_bytes.unwrap_or_default().abs())
+    });
+    different
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::budget::{Configuration, FlinkVersion, Origin, options};
+
+    /// The first request with everything of the second that is written differently.
+    fn with_all_changes(a: &Request, b: &Request) -> Request {
+        let changed = with_limit_of(&with_version_of(a, b), b);
+        changed_keys(a, b)
+            .iter()
+            .fold(changed, |changed, key| changed.with_option_of(b, key))
+    }
+
+    fn any_request() -> impl Strategy<Value = Request> {
+        const KEYS: [&str; 9] = [
+            options::PROCESS_SIZE,
+            options::FLINK_SIZE,
+            options::TASK_HEAP_SIZE,
+            options::MANAGED_SIZE,
+            "taskmanager.memory.size",
+            options::NETWORK_MAX,
+            options::NETWORK_MIN,
+            options::JVM_OVERHEAD_MAX,
+            options::HEAP_SIZE,
+        ];
+        let origin = prop_oneof![
+            Just(Origin::CommandLine),
+            Just(Origin::FlinkConfiguration),
+            Just(Origin::field("spec.memory.managed.size")),
+        ];
+        let settings = prop::collection::vec(
+            (prop::sample::select(KEYS.to_vec()), 50_u64..8_000, origin),
+            0..6,
+        );
+        (
+            prop::sample::select(FlinkVersion::ALL.to_vec()),
+            settings,
+            prop::option::of(500_u64..9_000),
+            prop::option::weighted(0.1, 500_u64..9_000),
+        )
+            .prop_map(|(version, settings, limit, heap)| {
+                let configuration = settings.into_iter().fold(
+                    Configuration::new(),
+                    |configuration, (key, size, origin)| {
+                        configuration.with(key, format!("{size}m"), origin)
+                    },
+                );
+                let mut request = Request::new(version, configuration);
+                request.container_limit = limit.map(Bytes::from_mebibytes);
+                request.legacy_heap_environment = heap.map(|size| format!("{size}m"));
+                request
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The changes that are named are all there are: together they lead from the one to the other.
+        #[test]
+        fn all_changes_together_lead_to_the_other(a in any_request(), b in any_request()) {
+            let changed = with_all_changes(&a, &b);
+            match (solve(&changed), solve(&b)) {
+                (Ok(changed), Ok(b)) => prop_assert_eq!(
+                    changed.components().map(|(name, component)| (name, component.bytes)),
+                    b.components().map(|(name, component)| (name, component.bytes))
+                ),
+                (Err(changed), Err(b)) => {
+                    prop_assert_eq!(
+                        changed.flink_error.map(|error| error.message),
+                        b.flink_error.map(|error| error.message)
+                    );
+                }
+                (changed, b) => prop_assert!(false, "{changed:?} and {b:?}"),
+            }
+            prop_assert!(changes(&b, &b).is_empty());
+        }
+    }
+
+    #[test]
+    fn differences_have_signs_and_shares() {
+        let of = |a: Option<u64>, b: Option<u64>| {
+            let difference = Difference::of("managed", 0, a.map(Bytes), b.map(Bytes));
+            (difference.difference_bytes, difference.percent)
+        };
+        assert_eq!(of(Some(200), Some(50)), (Some(-150), Some(-75.0)));
+        assert_eq!(of(Some(0), Some(50)), (Some(50), None));
+        assert_eq!(of(Some(3), Some(4)), (Some(1), Some(33.33)));
+        assert_eq!(of(None, Some(4)), (None, None));
+    }
+}

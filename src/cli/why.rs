@@ -1,0 +1,1088 @@
+//! `headroom explain --why`: the story of one number, from its own rule down to options and defaults.
+//!
+//! A step tells of one number: the rule, what it was reckoned from with the arithmetic written out, the options with
+//! the place where each was written, and the class of Flink that does the same. The steps of a story are the number,
+//! then what it was reckoned from, each number once.
+
+use serde::Serialize;
+
+use super::{
+    input::node::Place,
+    parts::{Kind, Part, tree},
+    question::Answer,
+    screen::{Screen, Tone, aligned, columns, harmless, padded},
+    text,
+};
+use crate::{
+    budget::{
+        Component, Configuration, FlinkVersion, OptionReference, Origin, Request, Role, Source,
+        memory_size, option_keys, options, options_in_effect, proper_key, solve,
+    },
+    bytes::Bytes,
+    quantity,
+};
+
+/// What was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    /// A size, by its name in JSON.
+    Number(&'static str),
+    /// An option, by its proper key.
+    Option(&'static str),
+}
+
+/// The story of a number.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Story {
+    /// What was asked about, by its right name.
+    asked: &'static str,
+    /// What is to be said about the option that was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option: Option<OptionStory>,
+    /// The number, and what it was reckoned from.
+    steps: Vec<Step>,
+}
+
+/// What an option is, and what it did.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OptionStory {
+    #[serde(flatten)]
+    input: OptionInput,
+    /// What it decided here.
+    effect: String,
+    /// What would be different without it; absent where it was not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<String>,
+}
+
+/// One number and how it came to be.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Step {
+    name: &'static str,
+    #[serde(skip)]
+    title: String,
+    bytes: Bytes,
+    /// The rule in words.
+    rule: String,
+    /// What is added and taken away, and what comes out; empty where nothing is added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sum: Vec<Addend>,
+    /// The product, written out; absent where nothing is multiplied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<String>,
+    /// The options that take part, those that only bound the number too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    options: Vec<OptionInput>,
+    /// The class of Flink that computes it; absent for what is no number of Flink.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flink_class: Option<&'static str>,
+    /// The numbers that it was reckoned from.
+    #[serde(skip)]
+    from: Vec<&'static str>,
+}
+
+/// A size that is added or taken away.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Addend {
+    /// `+`, `-`, or `=` for what comes out.
+    sign: &'static str,
+    name: &'static str,
+    bytes: Bytes,
+}
+
+/// An option as it counts.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OptionInput {
+    key: String,
+    value: String,
+    /// Where a person finds it; the key itself for a default.
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+    is_default: bool,
+    /// What the value is in bytes, or as the fraction that Flink keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    means: Option<String>,
+}
+
+/// What may be asked about beside the names in JSON, and what it is.
+const ALIASES: [(&str, &str); 10] = [
+    ("jvmDirect", "directMemory"),
+    ("-Xmx", "jvmHeap"),
+    ("-Xms", "jvmHeap"),
+    ("heap", "jvmHeap"),
+    ("-XX:MaxDirectMemorySize", "directMemory"),
+    ("direct", "directMemory"),
+    ("-XX:MaxMetaspaceSize", "jvmMetaspace"),
+    ("metaspace", "jvmMetaspace"),
+    ("overhead", "jvmOverhead"),
+    ("process", "totalProcess"),
+];
+
+/// Every number that there can be, in the order of the tree.
+const NUMBERS: [&str; 15] = [
+    "container",
+    "totalProcess",
+    "totalFlink",
+    "jvmHeap",
+    "frameworkHeap",
+    "taskHeap",
+    "offHeap",
+    "managed",
+    "directMemory",
+    "frameworkOffHeap",
+    "taskOffHeap",
+    "network",
+    "jvmMetaspace",
+    "jvmOverhead",
+    "unassigned",
+];
+
+impl Topic {
+    /// What a text asks about: a number by its name, its title or its flag, or an option by its key or its field.
+    ///
+    /// # Errors
+    /// What the nearest right names are.
+    pub fn parse(text: &str) -> Result<Topic, String> {
+        let plain = |text: &str| -> String {
+            let letters = text.chars().filter(|letter| letter.is_alphanumeric());
+            letters.flat_map(char::to_lowercase).collect()
+        };
+        let wanted = plain(text);
+        let number = NUMBERS
+            .into_iter()
+            .find(|name| plain(name) == wanted || plain(&text::title(name)) == wanted)
+            .or_else(|| {
+                let alias = ALIASES
+                    .into_iter()
+                    .find(|(alias, _)| plain(alias) == wanted);
+                alias.map(|(_, name)| name)
+            });
+        if let Some(number) = number {
+            return Ok(Topic::Number(number));
+        }
+        let key = text.trim().trim_start_matches("-D").trim();
+        let known = [Role::TaskManager, Role::JobManager]
+            .into_iter()
+            .find_map(|role| proper_key(role, key));
+        if let Some(key) = known {
+            return Ok(Topic::Option(key));
+        }
+        Err(unknown(text, &wanted, plain))
+    }
+
+    /// Its right name.
+    fn name(&self) -> &'static str {
+        match self {
+            Topic::Number(name) | Topic::Option(name) => name,
+        }
+    }
+}
+
+/// Why a text asks about nothing, with what it was probably meant to be.
+fn unknown(text: &str, wanted: &str, plain: impl Fn(&str) -> String) -> String {
+    const LONGEST: usize = 100;
+    let names: Vec<&str> = NUMBERS
+        .into_iter()
+        .chain(option_keys(Role::TaskManager))
+        .collect();
+    let mut near: Vec<(usize, &str)> = names
+        .into_iter()
+        .filter(|_| wanted.chars().count() <= LONGEST)
+        .map(|name| {
+            let known = plain(name);
+            let distance = strsim::damerau_levenshtein(wanted, &known);
+            // A key may be named by its end alone: `network.max`.
+            let is_end = !wanted.is_empty() && known.ends_with(wanted);
+            (if is_end { 0 } else { distance }, name)
+        })
+        .filter(|(distance, name)| *distance * 3 <= plain(name).chars().count())
+        .collect();
+    near.sort();
+    let shown = harmless(text);
+    match near.as_slice() {
+        [] => format!(
+            "no size or option is called {shown:?}; the sizes are {}, and an option is called by its key",
+            NUMBERS.join(", ")
+        ),
+        near => {
+            let nearest = near[0].0;
+            let meant: Vec<&str> = near
+                .iter()
+                .take(3)
+                .filter(|(distance, _)| *distance <= nearest + 2)
+                .map(|(_, name)| *name)
+                .collect();
+            format!(
+                "no size or option is called {shown:?}; did you mean {}?",
+                meant.join(" or ")
+            )
+        }
+    }
+}
+
+/// The story that an answer tells about a topic.
+///
+/// # Errors
+/// Why there is none: no budget, or no such number in this one.
+pub(super) fn story(answer: &Answer, topic: &Topic) -> Result<Story, String> {
+    let (Some(_), Some(tree)) = (&answer.budget, tree(answer)) else {
+        return Err(format!(
+            "there is no {} to tell of while there are conflicts",
+            text::title(topic.name())
+        ));
+    };
+    let teller = Teller::of(answer, &tree);
+    let (option, first) = match topic {
+        Topic::Number(name) if tree.find(name).is_none() => {
+            return Err(match *name {
+                "container" => "there is no container: no limit was given".to_owned(),
+                name => format!(
+                    "there is no {} memory: every byte of the container is planned",
+                    text::title(name)
+                ),
+            });
+        }
+        Topic::Number(name) => (None, Some(*name)),
+        Topic::Option(key) => {
+            let number = number_of(key);
+            (Some(teller.option_story(key, number)), number)
+        }
+    };
+    Ok(Story {
+        asked: topic.name(),
+        option,
+        steps: first.map_or_else(Vec::new, |first| teller.steps(first)),
+    })
+}
+
+/// How one component came to be, for the whole list of them.
+pub(super) fn steps_of_components(answer: &Answer) -> Vec<Step> {
+    let Some(tree) = tree(answer).filter(|_| answer.budget.is_some()) else {
+        return Vec::new();
+    };
+    let teller = Teller::of(answer, &tree);
+    tree.all()
+        .into_iter()
+        .filter_map(|part| teller.step(part))
+        .collect()
+}
+
+impl Step {
+    /// The name of the number.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// What a number is called in a sentence.
+fn spoken(name: &str) -> String {
+    match name {
+        "managed" | "network" | "unassigned" => format!("{name} memory"),
+        name => text::title(name),
+    }
+}
+
+/// The number that an option is about.
+fn number_of(key: &str) -> Option<&'static str> {
+    Some(match key {
+        options::PROCESS_SIZE => "totalProcess",
+        options::FLINK_SIZE | options::HEAP_SIZE | options::HEAP_MB => "totalFlink",
+        options::FRAMEWORK_HEAP_SIZE => "frameworkHeap",
+        options::FRAMEWORK_OFF_HEAP_SIZE => "frameworkOffHeap",
+        options::TASK_HEAP_SIZE => "taskHeap",
+        options::TASK_OFF_HEAP_SIZE => "taskOffHeap",
+        options::MANAGED_SIZE | options::MANAGED_FRACTION => "managed",
+        options::NETWORK_MIN
+        | options::NETWORK_MAX
+        | options::NETWORK_FRACTION
+        | options::NUMBER_OF_BUFFERS => "network",
+        options::JVM_METASPACE_SIZE => "jvmMetaspace",
+        options::JVM_OVERHEAD_MIN | options::JVM_OVERHEAD_MAX | options::JVM_OVERHEAD_FRACTION => {
+            "jvmOverhead"
+        }
+        _ => return None,
+    })
+}
+
+/// Everything that the steps of an answer are told from.
+struct Teller<'a> {
+    answer: &'a Answer,
+    tree: &'a Part,
+    options: Vec<OptionReference>,
+    role: Role,
+    version: Option<FlinkVersion>,
+}
+
+impl<'a> Teller<'a> {
+    fn of(answer: &'a Answer, tree: &'a Part) -> Self {
+        Self {
+            answer,
+            tree,
+            options: answer
+                .request
+                .as_ref()
+                .map(options_in_effect)
+                .unwrap_or_default(),
+            role: answer
+                .request
+                .as_ref()
+                .map_or(Role::TaskManager, |request| request.role),
+            version: answer.budget.as_ref().map(|budget| budget.flink_version),
+        }
+    }
+
+    /// The step of a number, and of everything that it was reckoned from.
+    fn steps(&self, first: &'static str) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut waiting = vec![first];
+        while !waiting.is_empty() {
+            let name = waiting.remove(0);
+            if steps.iter().any(|step| step.name == name) {
+                continue;
+            }
+            if let Some(step) = self.tree.find(name).and_then(|part| self.step(part)) {
+                waiting.extend(&step.from);
+                steps.push(step);
+            }
+        }
+        steps
+    }
+
+    fn step(&self, part: &Part) -> Option<Step> {
+        let bytes = part.bytes?;
+        let mut step = Step {
+            name: part.name,
+            title: spoken(part.name),
+            bytes,
+            rule: String::new(),
+            sum: Vec::new(),
+            product: None,
+            options: Vec::new(),
+            flink_class: None,
+            from: Vec::new(),
+        };
+        match &part.kind {
+            Kind::Component(component) => self.tell(component.as_ref()?, &mut step),
+            Kind::Group(flag) => {
+                step.rule = match flag {
+                    Some(flag) => format!("the sum of its parts; the JVM gets it as {flag}"),
+                    None => "the sum of its parts".to_owned(),
+                };
+                let of: Vec<&Part> = part.parts.iter().collect();
+                self.add(&of, &mut step);
+            }
+            Kind::Container => {
+                step.rule = "the memory limit of the container".to_owned();
+                step.options.push(self.limit(bytes));
+            }
+            Kind::Unassigned => {
+                step.rule = "what the process leaves of the container".to_owned();
+                let of = self.tree.find("totalProcess")?;
+                self.subtract(self.tree, &[of], &mut step);
+            }
+        }
+        Some(step)
+    }
+
+    fn tell(&self, component: &Component, step: &mut Step) {
+        let source = &component.source;
+        step.flink_class = self.flink_class(step.name, source);
+        let total = self.tree.total_of(step.name);
+        let siblings: Vec<&Part> = total.map_or_else(Vec::new, |total| {
+            let others = total.addends().into_iter();
+            others.filter(|part| part.name != step.name).collect()
+        });
+        match source {
+            Source::Configured { option, .. } => {
+                step.rule = "written as it is".to_owned();
+                if let Some(adjustment) = text::adjustment(self.answer, component) {
+                    step.rule.push_str("; ");
+                    step.rule.push_str(&adjustment);
+                }
+                step.options.extend(self.option(option));
+            }
+            Source::Default { option } => {
+                step.rule = "nothing sets it, so the default counts".to_owned();
+                step.options.extend(self.option(option));
+            }
+            Source::ContainerLimit => {
+                step.rule =
+                    "no option says how large the process is, so it takes the whole container"
+                        .to_owned();
+                step.from.push("container");
+            }
+            Source::Fraction {
+                option,
+                fraction,
+                of,
+                inverse,
+            } => {
+                step.rule = self.fraction_rule(*inverse, total, &siblings, step);
+                step.product = Some(product(*fraction, *of, *inverse, step.bytes));
+                self.range(option, step);
+            }
+            Source::ClampedToMinimum {
+                fraction_option,
+                fraction,
+                of,
+                inverse,
+                derived,
+                ..
+            } => {
+                let rule = self.fraction_rule(*inverse, total, &siblings, step);
+                step.rule = format!("{rule}, but at least its minimum");
+                let product = product(*fraction, *of, *inverse, *derived);
+                step.product = Some(format!(
+                    "{product}, which is less than {}",
+                    step.bytes.get()
+                ));
+                self.range(fraction_option, step);
+            }
+            Source::ClampedToMaximum {
+                fraction_option,
+                fraction,
+                of,
+                inverse,
+                derived,
+                ..
+            } => {
+                let rule = self.fraction_rule(*inverse, total, &siblings, step);
+                step.rule = format!("{rule}, but at most its maximum");
+                let product = product(*fraction, *of, *inverse, *derived);
+                step.product = Some(format!(
+                    "{product}, which is more than {}",
+                    step.bytes.get()
+                ));
+                self.range(fraction_option, step);
+            }
+            Source::BufferCount {
+                option,
+                buffers,
+                segment_size,
+            } => {
+                step.rule = "a number of buffers, each as large as a segment".to_owned();
+                step.product = Some(format!(
+                    "{buffers} × {} = {}",
+                    segment_size.get(),
+                    step.bytes.get()
+                ));
+                step.options.extend(self.option(option));
+                step.options.extend(self.option(options::SEGMENT_SIZE));
+            }
+            Source::Remainder { .. } => {
+                if let Some(of) = total {
+                    step.rule = format!("what {} leaves after its other parts", of.title());
+                    self.subtract(of, &siblings, step);
+                }
+                match step.name {
+                    "network" => self.bounds(options::NETWORK_MIN, options::NETWORK_MAX, step),
+                    "jvmOverhead" => {
+                        self.bounds(options::JVM_OVERHEAD_MIN, options::JVM_OVERHEAD_MAX, step);
+                    }
+                    _ => {}
+                }
+            }
+            Source::Sum { .. } => {
+                step.rule = "the sum of its parts".to_owned();
+                if let Some(part) = self.tree.find(step.name) {
+                    self.add(&part.addends(), step);
+                }
+            }
+        }
+    }
+
+    /// What a fraction is a fraction of.
+    fn fraction_rule(
+        &self,
+        inverse: bool,
+        total: Option<&'a Part>,
+        siblings: &[&'a Part],
+        step: &mut Step,
+    ) -> String {
+        let Some(total) = total else {
+            return "a fraction".to_owned();
+        };
+        if !inverse {
+            step.from.push(total.name);
+            return format!("a fraction of {}", total.title());
+        }
+        step.from.extend(siblings.iter().map(|part| part.name));
+        let names: Vec<String> = siblings.iter().map(|part| part.title()).collect();
+        format!(
+            "a fraction of {}, of which only the rest is known: {}",
+            total.title(),
+            names.join(" + ")
+        )
+    }
+
+    /// The option of a fraction, and the bounds that belong to it.
+    fn range(&self, fraction_option: &str, step: &mut Step) {
+        step.options.extend(self.option(fraction_option));
+        match fraction_option {
+            options::NETWORK_FRACTION => {
+                self.bounds(options::NETWORK_MIN, options::NETWORK_MAX, step)
+            }
+            options::JVM_OVERHEAD_FRACTION => {
+                self.bounds(options::JVM_OVERHEAD_MIN, options::JVM_OVERHEAD_MAX, step);
+            }
+            _ => {}
+        }
+    }
+
+    fn bounds(&self, minimum: &str, maximum: &str, step: &mut Step) {
+        step.options.extend(self.option(minimum));
+        step.options.extend(self.option(maximum));
+    }
+
+    fn add(&self, parts: &[&Part], step: &mut Step) {
+        for part in parts {
+            step.sum.push(Addend {
+                sign: "+",
+                name: part.name,
+                bytes: part.bytes.unwrap_or_default(),
+            });
+            step.from.push(part.name);
+        }
+        step.sum.push(result(step));
+    }
+
+    fn subtract(&self, from: &Part, parts: &[&Part], step: &mut Step) {
+        let of = std::iter::once(("+", from)).chain(parts.iter().map(|part| ("-", *part)));
+        for (sign, part) in of {
+            step.sum.push(Addend {
+                sign,
+                name: part.name,
+                bytes: part.bytes.unwrap_or_default(),
+            });
+            step.from.push(part.name);
+        }
+        step.sum.push(result(step));
+    }
+
+    /// An option as it counts, whichever spelling it was written in.
+    fn option(&self, key: &str) -> Option<OptionInput> {
+        let found = self
+            .options
+            .iter()
+            .find(|option| option.key == key || proper_key(self.role, &option.key) == Some(key))?;
+        Some(self.input(found, key))
+    }
+
+    fn input(&self, option: &OptionReference, key: &str) -> OptionInput {
+        let place = self.place(option);
+        OptionInput {
+            key: option.key.clone(),
+            value: option.value.clone(),
+            path: option.path.clone(),
+            file: place.and_then(|_| self.file()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            is_default: option.is_default,
+            means: meaning(&option.value, key),
+        }
+    }
+
+    fn place(&self, option: &OptionReference) -> Option<Place> {
+        (!option.is_default)
+            .then(|| self.answer.place_of(&option.path))
+            .flatten()
+    }
+
+    /// The file that the answer's pool was read from, as a person is shown it.
+    fn file(&self) -> Option<String> {
+        let source = self.answer.subject.source.as_ref();
+        source.map(|source| source.shown_file())
+    }
+
+    fn limit(&self, bytes: Bytes) -> OptionInput {
+        let (path, place) = match self.answer.document {
+            None => ("--container-limit".to_owned(), None),
+            Some(_) => {
+                let path = Origin::ContainerLimit.path("");
+                let place = self.answer.place_of(&path);
+                (path, place)
+            }
+        };
+        OptionInput {
+            key: "limit".to_owned(),
+            value: quantity::memory_text(bytes),
+            path,
+            file: place.and_then(|_| self.file()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            is_default: false,
+            means: None,
+        }
+    }
+
+    /// The class of Flink that computes a component.
+    fn flink_class(&self, name: &str, source: &Source) -> Option<&'static str> {
+        if matches!(source, Source::ContainerLimit) {
+            return None;
+        }
+        if self.version? <= FlinkVersion::V1_10 {
+            return Some("org.apache.flink.runtime.clusterframework.TaskExecutorProcessUtils");
+        }
+        let is_legacy = matches!(
+            source,
+            Source::Configured {
+                option: options::HEAP_SIZE | options::HEAP_MB | options::HEAP_ENVIRONMENT,
+                ..
+            }
+        );
+        Some(match name {
+            _ if is_legacy => {
+                "org.apache.flink.runtime.util.config.memory.MemoryBackwardsCompatibilityUtils"
+            }
+            "totalProcess" | "totalFlink" | "jvmMetaspace" | "jvmOverhead" => {
+                "org.apache.flink.runtime.util.config.memory.ProcessMemoryUtils"
+            }
+            _ => {
+                "org.apache.flink.runtime.util.config.memory.taskmanager.TaskExecutorFlinkMemoryUtils"
+            }
+        })
+    }
+
+    fn option_story(&self, key: &'static str, number: Option<&'static str>) -> OptionStory {
+        let input = self.option(key).unwrap_or_else(|| OptionInput {
+            key: key.to_owned(),
+            value: String::new(),
+            path: key.to_owned(),
+            file: None,
+            line: None,
+            column: None,
+            is_default: true,
+            means: None,
+        });
+        let component = number
+            .and_then(|name| self.tree.find(name))
+            .and_then(Part::component);
+        let effect = match (number, component) {
+            (Some(name), Some(component)) => effect(key, &spoken(name), component),
+            _ if key == options::SEGMENT_SIZE => {
+                "it is the size of a network buffer and of a page of managed \
+                 memory, and decides no other size"
+                    .to_owned()
+            }
+            _ => "no size depends on it".to_owned(),
+        };
+        let written = (!input.is_default).then_some(key);
+        OptionStory {
+            without: written.and_then(|key| self.without(key)),
+            input,
+            effect,
+        }
+    }
+
+    /// What would be different if an option were not written.
+    fn without(&self, key: &str) -> Option<String> {
+        let request = self.answer.request.as_ref()?;
+        let budget = self.answer.budget.as_ref()?;
+        let empty = Request {
+            configuration: Configuration::new(),
+            legacy_heap_environment: None,
+            ..request.clone()
+        };
+        Some(match solve(&request.with_option_of(&empty, key)) {
+            Err(infeasible) => format!("nothing would solve: {infeasible}"),
+            Ok(other) => {
+                let changes: Vec<String> = other
+                    .components()
+                    .into_iter()
+                    .zip(budget.components())
+                    .filter(|((_, without), (_, with))| without.bytes != with.bytes)
+                    .map(|((name, without), _)| {
+                        format!("{} would be {}", text::title(name), without.bytes)
+                    })
+                    .collect();
+                if changes.is_empty() {
+                    "no size would change".to_owned()
+                } else {
+                    changes.join(", ")
+                }
+            }
+        })
+    }
+}
+
+/// What an option decided about the number that it is about.
+fn effect(key: &str, title: &str, component: &Component) -> String {
+    let size = component.bytes;
+    match &component.source {
+        Source::Configured { option, .. } | Source::Default { option } if *option == key => {
+            format!("it is the size of {title}")
+        }
+        Source::BufferCount { option, .. } if *option == key => {
+            format!("it decides how many buffers {title} has")
+        }
+        Source::Fraction { option, .. } if *option == key => {
+            format!("it decides {title}: {size}")
+        }
+        Source::ClampedToMinimum {
+            option,
+            fraction_option,
+            derived,
+            ..
+        } if *option == key || *fraction_option == key => {
+            if *option == key {
+                format!(
+                    "it decides {title}, which would be {derived} by its fraction and was raised to {size}"
+                )
+            } else {
+                format!("by it {title} would be {derived}; the minimum raised that to {size}")
+            }
+        }
+        Source::ClampedToMaximum {
+            option,
+            fraction_option,
+            derived,
+            ..
+        } if *option == key || *fraction_option == key => {
+            if *option == key {
+                format!(
+                    "it decides {title}, which would be {derived} by its fraction and was lowered to {size}"
+                )
+            } else {
+                format!("by it {title} would be {derived}; the maximum lowered that to {size}")
+            }
+        }
+        _ => format!(
+            "it decides nothing here: {title} is {size}, {}",
+            text::reason(component, text::Keys::Whole)
+        ),
+    }
+}
+
+fn result(step: &Step) -> Addend {
+    Addend {
+        sign: "=",
+        name: step.name,
+        bytes: step.bytes,
+    }
+}
+
+/// A product as Flink computes it: the fraction is a 32-bit float that was widened, and the result is cut off.
+fn product(fraction: f32, of: Bytes, inverse: bool, result: Bytes) -> String {
+    let wide = f64::from(fraction);
+    let (of, result) = (of.get(), result.get());
+    if inverse {
+        let factor = wide / (1.0 - wide);
+        format!("{of} × {wide} / (1 − {wide}) = {of} × {factor} = {result}, rounded down")
+    } else {
+        format!("{of} × {wide} = {result}, rounded down")
+    }
+}
+
+/// What a value is to Flink, where that is not what it says.
+fn meaning(value: &str, key: &str) -> Option<String> {
+    if key.ends_with("fraction") {
+        let fraction: f32 = value.trim().parse().ok()?;
+        let wide = f64::from(fraction).to_string();
+        return (wide != value.trim()).then_some(wide);
+    }
+    let bytes = memory_size::parse(value).ok()?;
+    let is_size = key.ends_with("size") || key.ends_with("min") || key.ends_with("max");
+    if bytes == Bytes::MAX {
+        return Some("no bound".to_owned());
+    }
+    is_size.then(|| format!("{}", bytes.get()))
+}
+
+// === As text ===
+
+impl Story {
+    /// The story for people.
+    pub fn text(&self, screen: &Screen) -> String {
+        let mut text = String::new();
+        if let Some(option) = &self.option {
+            text.push('\n');
+            text.push_str(&option.text(screen));
+        }
+        for step in &self.steps {
+            text.push('\n');
+            text.push_str(&step.text(screen));
+        }
+        text
+    }
+}
+
+impl OptionStory {
+    fn text(&self, screen: &Screen) -> String {
+        let mut text = String::new();
+        let is_unset = self.input.is_default && self.input.value.is_empty();
+        let line = if is_unset {
+            format!("{} is not set and has no default", self.input.key)
+        } else {
+            self.input.assignment()
+        };
+        text.push_str(&screen.paint(Tone::Strong, &harmless(&line)));
+        text.push('\n');
+        if !is_unset {
+            text::push_wrapped(&mut text, "  ", "  ", &self.input.place(), screen);
+        }
+        text::push_wrapped(&mut text, "  ", "  ", &self.effect, screen);
+        if let Some(without) = &self.without {
+            text::push_wrapped(
+                &mut text,
+                "  ",
+                "    ",
+                &format!("without it {without}"),
+                screen,
+            );
+        }
+        text
+    }
+}
+
+impl OptionInput {
+    /// The key, the value, and what the value means.
+    fn assignment(&self) -> String {
+        match &self.means {
+            Some(means) => format!("{} = {} ({means})", self.key, self.value),
+            None => format!("{} = {}", self.key, self.value),
+        }
+    }
+
+    /// Where it was written.
+    fn place(&self) -> String {
+        if self.is_default {
+            return "Flink's default".to_owned();
+        }
+        let path = text::unbroken(&self.path);
+        match (&self.file, self.line, self.column) {
+            (Some(file), Some(line), Some(column)) => {
+                format!("set by {path} ({file}:{line}:{column})")
+            }
+            _ => format!("set by {path}"),
+        }
+    }
+}
+
+impl Step {
+    fn text(&self, screen: &Screen) -> String {
+        let mut text = format!(
+            "{} is {}\n",
+            screen.paint(Tone::Strong, &self.title),
+            self.bytes
+        );
+        let class = self.flink_class.and_then(|class| class.rsplit('.').next());
+        let rule = match class {
+            Some(class) => format!("{} (in Flink: {class})", self.rule),
+            None => self.rule.clone(),
+        };
+        text::push_wrapped(&mut text, "  ", "  ", &rule, screen);
+        if !self.sum.is_empty() {
+            text.push('\n');
+            self.push_sum(&mut text, screen);
+        }
+        if let Some(product) = &self.product {
+            text.push('\n');
+            text::push_wrapped(&mut text, "    ", "      ", product, screen);
+        }
+        if !self.options.is_empty() {
+            text.push('\n');
+        }
+        for option in &self.options {
+            let line = format!("{}, {}", option.assignment(), option.place());
+            text::push_wrapped(&mut text, "    ", "      ", &line, screen);
+        }
+        text
+    }
+
+    fn push_sum(&self, text: &mut String, screen: &Screen) {
+        let widest =
+            |width: &dyn Fn(&Addend) -> usize| self.sum.iter().map(width).max().unwrap_or_default();
+        let names = widest(&|addend| columns(&text::title(addend.name)));
+        let sizes = widest(&|addend| columns(&text::size(addend.bytes)));
+        let counts = widest(&|addend| addend.bytes.get().to_string().len());
+        for addend in &self.sum {
+            let sign = if addend.sign == "-" {
+                "−"
+            } else {
+                addend.sign
+            };
+            text.push_str(&format!(
+                "    {sign} {}  {}  {}\n",
+                padded(&text::title(addend.name), names),
+                aligned(&text::size(addend.bytes), sizes),
+                screen.paint(
+                    Tone::Faint,
+                    &aligned(&addend.bytes.get().to_string(), counts)
+                ),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cli::question::{Subject, answer_request};
+
+    #[test]
+    fn a_number_is_called_by_its_name_its_title_or_its_flag() {
+        for (text, name) in [
+            ("taskHeap", "taskHeap"),
+            ("task heap", "taskHeap"),
+            ("task-heap", "taskHeap"),
+            ("total Flink memory", "totalFlink"),
+            ("JVM overhead", "jvmOverhead"),
+            ("-Xmx", "jvmHeap"),
+            ("-XX:MaxDirectMemorySize", "directMemory"),
+            ("metaspace", "jvmMetaspace"),
+        ] {
+            let found = Topic::parse(text);
+            assert_eq!(found, Ok(Topic::Number(name)), "{text}");
+        }
+        assert_eq!(
+            Topic::parse("taskmanager.memory.size"),
+            Ok(Topic::Option(options::MANAGED_SIZE))
+        );
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_with_right_ones() {
+        for (text, meant) in [
+            ("taskHep", "taskHeap"),
+            ("network.max", options::NETWORK_MAX),
+            ("taskmanager.memory.managd.size", options::MANAGED_SIZE),
+        ] {
+            let error = Topic::parse(text).expect_err(text);
+            assert!(error.contains(meant), "{error}");
+        }
+        let error = Topic::parse("").expect_err("nothing has no name");
+        assert!(error.contains("taskHeap"), "{error}");
+        assert!(Topic::parse(&"x".repeat(10_000)).is_err());
+    }
+
+    fn any_request() -> impl Strategy<Value = Request> {
+        const SIZES: [&str; 9] = [
+            options::FLINK_SIZE,
+            options::FRAMEWORK_HEAP_SIZE,
+            options::TASK_HEAP_SIZE,
+            options::TASK_OFF_HEAP_SIZE,
+            options::MANAGED_SIZE,
+            options::NETWORK_MIN,
+            options::NETWORK_MAX,
+            options::JVM_OVERHEAD_MIN,
+            options::JVM_OVERHEAD_MAX,
+        ];
+        const FRACTIONS: [&str; 3] = [
+            options::MANAGED_FRACTION,
+            options::NETWORK_FRACTION,
+            options::JVM_OVERHEAD_FRACTION,
+        ];
+        let sizes =
+            prop::collection::vec((prop::sample::select(SIZES.to_vec()), 1_u64..3_000), 0..4);
+        let fractions =
+            prop::collection::vec((prop::sample::select(FRACTIONS.to_vec()), 1_u32..50), 0..2);
+        let version = prop::sample::select(FlinkVersion::ALL.to_vec());
+        let total = prop::option::weighted(0.7, 1_000_u64..70_000);
+        (
+            version,
+            total,
+            sizes,
+            fractions,
+            prop::option::of(1_000_u64..70_000),
+        )
+            .prop_map(|(version, total, sizes, fractions, limit)| {
+                let mut configuration = Configuration::new();
+                if let Some(total) = total {
+                    let total = format!("{total}m");
+                    configuration.push(options::PROCESS_SIZE, total, Origin::CommandLine);
+                }
+                for (key, size) in sizes {
+                    configuration.push(key, format!("{size}m"), Origin::CommandLine);
+                }
+                for (key, fraction) in fractions {
+                    let fraction = format!("0.{fraction:02}");
+                    configuration.push(key, fraction, Origin::CommandLine);
+                }
+                let mut request = Request::new(version, configuration);
+                request.container_limit = limit.map(Bytes::from_mebibytes);
+                request
+            })
+    }
+
+    fn answer(request: &Request) -> Answer {
+        let subject = Subject {
+            source: None,
+            name: None,
+            namespace: None,
+            flink_version: request.flink_version.to_string(),
+        };
+        answer_request(subject, request)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        /// What is written out is what was computed: sums add up, products end in their result, and every number that
+        /// one was reckoned from is told too.
+        #[test]
+        fn the_arithmetic_that_is_told_adds_up(request in any_request()) {
+            let answer = answer(&request);
+            let Some(budget) = &answer.budget else {
+                let refused = story(&answer, &Topic::Number("taskHeap"));
+                prop_assert!(refused.is_err());
+                return Ok(());
+            };
+            for (name, component) in budget.components() {
+                let told = story(&answer, &Topic::Number(name)).map_err(TestCaseError::fail)?;
+                prop_assert_eq!(told.steps[0].bytes, component.bytes);
+                for step in &told.steps {
+                    prop_assert!(!step.rule.is_empty());
+                    let sum: i128 = step.sum.iter().map(|addend| {
+                        let bytes = i128::from(addend.bytes.get());
+                        if matches!(addend.sign, "-" | "=") { -bytes } else { bytes }
+                    }).sum();
+                    prop_assert_eq!(sum, 0, "{}", step.name);
+                    let known = told.steps.iter().map(|step| step.name);
+                    for from in &step.from {
+                        prop_assert!(known.clone().any(|name| name == *from), "{from}");
+                    }
+                    let told_by_something =
+                        !step.sum.is_empty() || step.product.is_some() || !step.options.is_empty()
+                            || !step.from.is_empty();
+                    prop_assert!(told_by_something, "{}", step.name);
+                    if let Some(product) = &step.product {
+                        let (_, results) = product.split_once(" = ").unwrap_or_default();
+                        let result = step.bytes.get().to_string();
+                        prop_assert!(results.contains(&result), "{product}");
+                    }
+                }
+            }
+            for key in option_keys(Role::TaskManager) {
+                prop_assert!(story(&answer, &Topic::Option(key)).is_ok());
+            }
+        }
+
+        /// Any text is a topic or gets an answer that names right ones.
+        #[test]
+        fn any_text_is_a_topic_or_is_refused(text in ".{0,60}") {
+            if let Err(error) = Topic::parse(&text) {
+                prop_assert!(error.contains("taskHeap") || error.contains("did you mean"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_is_the_one_that_flink_computes() {
+        assert_eq!(
+            product(0.4, Bytes(3_597_035_104), false, Bytes(1_438_814_063)),
+            "3597035104 × 0.4000000059604645 = 1438814063, rounded down"
+        );
+    }
+}
