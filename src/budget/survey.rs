@@ -60,7 +60,7 @@ pub fn options_in_effect(request: &Request) -> Vec<OptionReference> {
     if let Some(value) = &request.legacy_heap_environment
         && options.version().reads_legacy_options()
     {
-        let variable = options.heap_environment();
+        let variable = heap_environment(request.role);
         found.push(OptionReference {
             key: variable.to_owned(),
             origin: Some(Origin::Environment),
@@ -88,6 +88,15 @@ pub fn proper_key(role: Role, key: &str) -> Option<&'static str> {
 /// The proper keys of all options that the derivation of a process reads.
 pub fn option_keys(role: Role) -> impl Iterator<Item = &'static str> {
     of_role(role).map(move |id| id.key(role))
+}
+
+/// The environment variable that a process's legacy heap size is read from first, up to Flink 1.20.
+#[must_use]
+pub const fn heap_environment(role: Role) -> &'static str {
+    match role {
+        Role::TaskManager => options::HEAP_ENVIRONMENT,
+        Role::JobManager => options::JOBMANAGER_HEAP_ENVIRONMENT,
+    }
 }
 
 impl Request {

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     budget::{
-        Budget, OptionReference, Request, jvm_parameters, options_in_effect, proper_key, solve,
+        Budget, OptionReference, Request, Severity, heap_environment, jvm_parameters, option_keys,
+        options_in_effect, proper_key, solve,
     },
     bytes::Bytes,
     quantity,
@@ -243,33 +244,24 @@ fn with_limit_of(a: &Request, b: &Request) -> Request {
     }
 }
 
-/// The proper keys of options that are not the same on both sides; defaults that come with the version are the
-/// version's doing.
+/// The proper keys of options that are not written the same on both sides. That a version does not read one of them
+/// is no reason to leave it out: the other version may.
 fn changed_keys(a: &Request, b: &Request) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for option in options_in_effect(a).iter().chain(&options_in_effect(b)) {
-        let key = proper(a, option);
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
+    let settings = |request: &Request, key: &str| -> Vec<(String, String)> {
+        let own = request
+            .configuration
+            .iter()
+            .filter(|setting| proper_key(request.role, &setting.key) == Some(key));
+        own.map(|setting| (setting.key.clone(), setting.value.clone()))
+            .collect()
+    };
+    let mut keys: Vec<String> = option_keys(a.role)
+        .filter(|key| settings(a, key) != settings(b, key))
+        .map(str::to_owned)
+        .collect();
+    if a.legacy_heap_environment != b.legacy_heap_environment {
+        keys.push(heap_environment(a.role).to_owned());
     }
-    keys.retain(|key| {
-        let settings = |request: &Request| -> Vec<(String, String)> {
-            let own = request
-                .configuration
-                .iter()
-                .filter(|setting| proper_key(request.role, &setting.key) == Some(key.as_str()));
-            own.map(|setting| (setting.key.clone(), setting.value.clone()))
-                .collect()
-        };
-        let environment = |request: &Request| {
-            let is_environment = proper_key(request.role, key).is_none();
-            is_environment
-                .then(|| request.legacy_heap_environment.clone())
-                .flatten()
-        };
-        settings(a) != settings(b) || environment(a) != environment(b)
-    });
     keys
 }
 
@@ -304,7 +296,7 @@ fn effect(a: &Request, changed: &Request) -> Effect {
                 solved: false,
                 sizes: Vec::new(),
                 conflicts: codes
-                    .filter(|conflict| conflict.severity == crate::budget::Severity::Error)
+                    .filter(|conflict| conflict.severity == Severity::Error)
                     .map(|conflict| conflict.code.to_string())
                     .collect(),
             }
