@@ -7,6 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     process::Process,
-    tools::cache_directory,
+    tools::{Progress, cache_directory},
     wait::{Seen, wait_for},
 };
 
@@ -33,6 +34,8 @@ pub enum Part {
     Memory,
     /// JobManager and TaskManager processes.
     Process,
+    /// What the program in `e2e/flink/src/answers` asks, 1.9 and later.
+    Answers,
 }
 
 impl Part {
@@ -40,7 +43,35 @@ impl Part {
         match self {
             Self::Memory => "memory",
             Self::Process => "process",
+            Self::Answers => "answers",
         }
+    }
+
+    /// What Maven has to be told so that the artifacts have the names they have in this version.
+    fn arguments(self, version: &str) -> Result<Vec<&'static str>> {
+        let minor = minor_release(version)?;
+        let is_answers = self == Self::Answers;
+        // From 1.20 on, part of `flink-core` lies in the artifact `flink-core-api`.
+        let has_core_api = self != Self::Process && minor >= (1, 20);
+        let kubernetes = match minor {
+            (1, 19) => "-Dkubernetes.version=1.19.1",
+            (1, 20) => "-Dkubernetes.version=1.20.1",
+            (2, 0) => "-Dkubernetes.version=2.0.0",
+            (2, 1) => "-Dkubernetes.version=2.1.0",
+            (2, 2) => "-Dkubernetes.version=2.2.0",
+            _ => "",
+        };
+        let arguments = [
+            ("-Pcore-api", has_core_api),
+            ("-Pmodules", is_answers && minor >= (1, 11)),
+            ("-Dscala.runtime=_2.11", is_answers && minor < (1, 14)),
+            ("-Dscala.others=_2.11", is_answers && minor < (1, 15)),
+            (kubernetes, is_answers && !kubernetes.is_empty()),
+        ];
+        Ok(arguments
+            .into_iter()
+            .filter_map(|(argument, applies)| applies.then_some(argument))
+            .collect())
     }
 }
 
@@ -79,7 +110,7 @@ pub fn class_path(part: Part, version: &str) -> Result<String> {
     {
         return Ok(text);
     }
-    eprintln!("fetching Flink {version} ({} classes)", part.name());
+    let mut progress = Progress::new(format!("Flink {version} ({} classes)", part.name()));
     let pom = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("flink")
         .join(part.name())
@@ -91,25 +122,40 @@ pub fn class_path(part: Part, version: &str) -> Result<String> {
         .arg(&pom)
         .arg(format!("-Dflink.version={version}"))
         .arg(format!("-Dmdep.outputFile={}", file.display()))
-        .stdin(Stdio::null());
-    if part == Part::Memory && has_core_api(version)? {
-        command.arg("-Pcore-api");
+        .args(part.arguments(version)?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let maven = command.spawn().context("failed to run mvn")?;
+    let waiting = thread::spawn(move || maven.wait_with_output());
+    while !waiting.is_finished() {
+        progress.show("Maven is fetching its artifacts");
+        thread::sleep(Duration::from_millis(100));
     }
-    let output = command.output().context("failed to run mvn")?;
-    ensure!(
-        output.status.success(),
-        "Maven could not fetch Flink {version}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let Ok(output) = waiting.join() else {
+        bail!("the thread that waited for mvn panicked");
+    };
+    let output = output.context("failed to run mvn")?;
+    if !output.status.success() {
+        progress.end("failed");
+        bail!(
+            "Maven could not fetch Flink {version}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    progress.end("fetched");
     fs::read_to_string(&file).with_context(|| format!("failed to read {}", file.display()))
 }
 
-/// From 1.20 on, part of `flink-core` lies in the artifact `flink-core-api`.
-fn has_core_api(version: &str) -> Result<bool> {
+/// The minor release of a version: 1 and 20 of `1.20.5`.
+///
+/// # Errors
+/// When the text is no version of Flink.
+pub fn minor_release(version: &str) -> Result<(u32, u32)> {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor) >= (1, 20)),
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
         _ => bail!("{version} is not a Flink version"),
     }
 }

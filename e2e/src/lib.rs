@@ -12,6 +12,7 @@
 //! | [`audit`] | who asked the API server for what, and what came of it |
 //! | [`controller`] | builds and runs a controller as a child process |
 //! | [`flink`] | real Flink: asked for its answer, and started |
+//! | [`flink_diff`] | the solver against Flink, on random questions |
 //! | [`programs`] | kubectl, helm and kubeconform against a cluster |
 //! | [`wait`] | waits with a deadline and says what it saw instead |
 //! | [`process`] | processes that end with us; their memory and processor time |
@@ -68,6 +69,7 @@ pub mod audit;
 pub mod cluster;
 pub mod controller;
 pub mod flink;
+pub mod flink_diff;
 pub mod kwok;
 pub mod process;
 pub mod programs;

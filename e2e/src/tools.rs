@@ -466,7 +466,7 @@ impl Drop for RemoveOnDrop<'_> {
 }
 
 /// One line on standard error that changes in a terminal, and a line every ten seconds in a log.
-struct Progress {
+pub(crate) struct Progress {
     title: String,
     started: Instant,
     shown: Option<Instant>,
@@ -474,7 +474,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(title: String) -> Self {
+    pub fn new(title: String) -> Self {
         Self {
             title,
             started: Instant::now(),
@@ -483,7 +483,7 @@ impl Progress {
         }
     }
 
-    fn show(&mut self, step: &str) {
+    pub fn show(&mut self, step: &str) {
         let interval = Duration::from_secs(if self.terminal { 1 } else { 10 });
         if self.shown.is_some_and(|shown| shown.elapsed() < interval) {
             return;
@@ -492,7 +492,7 @@ impl Progress {
         self.print(step, if self.terminal { "" } else { "\n" });
     }
 
-    fn end(&mut self, step: &str) {
+    pub fn end(&mut self, step: &str) {
         self.print(step, "\n");
     }
 

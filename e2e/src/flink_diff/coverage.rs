@@ -1,0 +1,118 @@
+//! Which rules of the model the questions exercised, and which none did.
+//!
+//! A rule is seen in the solver's own answer: where a size came from, which error ended the derivation. A rule that
+//! is hit but stands in no list is a finding as well, so that the lists cannot fall behind the solver.
+
+mod errors;
+mod taskmanager;
+
+use std::collections::BTreeMap;
+
+use headroom::budget::FlinkVersion;
+
+use super::question::{Kind, Question};
+
+/// A rule that a run has to hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, with the kind of question.
+    pub name: String,
+    /// Why nothing can hit it, where that is so.
+    pub unreachable: Option<&'static str>,
+}
+
+/// How often each rule was hit in one version.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    hits: BTreeMap<String, usize>,
+}
+
+impl Coverage {
+    /// Counts what one question hit.
+    pub fn record(&mut self, version: FlinkVersion, question: &Question) {
+        let hit = match question.kind {
+            Kind::TaskManager => taskmanager::hit(version, question),
+        };
+        for name in hit {
+            *self.hits.entry(named(question.kind, &name)).or_default() += 1;
+        }
+    }
+
+    /// How many rules were hit.
+    #[must_use]
+    pub fn hit(&self) -> usize {
+        self.hits.len()
+    }
+
+    /// The rules that can be hit and were not.
+    #[must_use]
+    pub fn missed(&self, version: FlinkVersion) -> Vec<String> {
+        rules(version)
+            .into_iter()
+            .filter(|rule| rule.unreachable.is_none() && !self.hits.contains_key(&rule.name))
+            .map(|rule| rule.name)
+            .collect()
+    }
+
+    /// The rules that were hit and stand in no list, or in one as out of reach.
+    #[must_use]
+    pub fn unlisted(&self, version: FlinkVersion) -> Vec<String> {
+        let reachable: Vec<String> = rules(version)
+            .into_iter()
+            .filter(|rule| rule.unreachable.is_none())
+            .map(|rule| rule.name)
+            .collect();
+        self.hits
+            .keys()
+            .filter(|name| !reachable.contains(name))
+            .cloned()
+            .collect()
+    }
+
+    /// Every rule with how often it was hit, rarest first.
+    #[must_use]
+    pub fn rarest(&self) -> Vec<(&str, usize)> {
+        let mut hits: Vec<_> = self
+            .hits
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect();
+        hits.sort_by_key(|(_, count)| *count);
+        hits
+    }
+}
+
+/// Every rule of every kind in one version.
+#[must_use]
+pub fn rules(version: FlinkVersion) -> Vec<Rule> {
+    Kind::ALL
+        .into_iter()
+        .flat_map(|kind| {
+            let rules = match kind {
+                Kind::TaskManager => taskmanager::rules(version),
+            };
+            rules.into_iter().map(move |rule| Rule {
+                name: named(kind, &rule.name),
+                ..rule
+            })
+        })
+        .collect()
+}
+
+fn named(kind: Kind, name: &str) -> String {
+    format!("{}: {name}", kind.name())
+}
+
+fn reachable(name: impl Into<String>) -> Rule {
+    Rule {
+        name: name.into(),
+        unreachable: None,
+    }
+}
+
+fn unreachable(name: impl Into<String>, reason: &'static str) -> Rule {
+    Rule {
+        name: name.into(),
+        unreachable: Some(reason),
+    }
+}
