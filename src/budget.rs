@@ -12,6 +12,7 @@ mod feasible;
 mod flink_error;
 pub mod fraction;
 mod infeasible;
+mod java_integer;
 mod jvm;
 pub mod legacy;
 pub mod managed;

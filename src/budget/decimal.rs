@@ -35,7 +35,8 @@ impl std::fmt::Write for Buffer {
 }
 
 impl Decimal {
-    /// The shortest decimal of `|value|`; `None` for NaN and infinities.
+    /// The shortest decimal of `|value|`; of two that are equally near the one whose last digit is even, as Java wants
+    /// it. `None` for NaN and infinities.
     pub fn shortest(value: f64) -> Option<Decimal> {
         if !value.is_finite() {
             return None;
@@ -66,10 +67,50 @@ impl Decimal {
         for byte in &text[index + usize::from(negative)..] {
             power = power * 10 + i32::from(byte - b'0');
         }
-        Some(Decimal {
+        let shortest = Decimal {
             digits,
             exponent: exponent + if negative { -power } else { power },
-        })
+        };
+        Some(shortest.or_even_neighbour(value.abs()))
+    }
+
+    /// The decimal itself, or the one beside it that is as near to the value and has an even last digit.
+    fn or_even_neighbour(self, value: f64) -> Decimal {
+        // A tie is a value whose digits go on with a single 5. Past 25 decimals the powers of five in it are above
+        // every number of 18 digits, so that there is none.
+        let Ok(places @ 1..=25) = u32::try_from(-self.exponent) else {
+            return self;
+        };
+        if self.digits.is_multiple_of(2) {
+            return self;
+        }
+        let bits = value.to_bits();
+        let biased = (bits >> 52) as i32;
+        let mantissa = (bits & ((1 << 52) - 1)) | u64::from(biased != 0) << 52;
+        // value = mantissa · 2^power, and twice the digits of a tie are value · 10^places · 2.
+        let power = biased.max(1) - 1075 + places as i32 + 1;
+        let Ok(halvings) = u32::try_from(-power) else {
+            return self;
+        };
+        let product = u128::from(mantissa) * 5_u128.pow(places);
+        if product.trailing_zeros() != halvings {
+            return self;
+        }
+        let twice = product >> halvings;
+        let digits = u128::from(self.digits);
+        if twice == 2 * digits + 1 {
+            Decimal {
+                digits: self.digits + 1,
+                ..self
+            }
+        } else if twice == 2 * digits - 1 {
+            Decimal {
+                digits: self.digits - 1,
+                ..self
+            }
+        } else {
+            self
+        }
     }
 
     /// `base · self`, exact and cut off to whole bytes; `None` above [`Bytes::MAX`].
@@ -111,28 +152,50 @@ pub(crate) fn java_double(value: f64) -> String {
         return "NaN".to_owned();
     }
     let sign = if value.is_sign_negative() { "-" } else { "" };
-    if value.is_infinite() {
-        return format!("{sign}Infinity");
-    }
     if value == 0.0 {
         return format!("{sign}0.0");
     }
-    let magnitude = value.abs();
-    if (1e-3..1e7).contains(&magnitude) {
-        // Rust's plain form is the shortest as well; Java insists on a digit after the point.
-        let text = format!("{value}");
-        return if text.contains('.') {
-            text
-        } else {
-            text + ".0"
-        };
+    let Some(Decimal {
+        mut digits,
+        mut exponent,
+    }) = Decimal::shortest(value)
+    else {
+        return format!("{sign}Infinity");
+    };
+    // At least two digits are written, and of those the nearest: 4.9E-324 where one digit would say 5.
+    if digits < 10 {
+        let nearest = format!("{:.1e}", value.abs());
+        digits *= 10;
+        exponent -= 1;
+        if let (Some(tens), Some(ones)) = (nearest.get(..1), nearest.get(2..3))
+            && nearest.parse() == Ok(value.abs())
+        {
+            digits = format!("{tens}{ones}").parse().unwrap_or(digits);
+        }
     }
-    let text = format!("{value:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    if mantissa.contains('.') {
-        format!("{mantissa}E{exponent}")
+    let text = digits.to_string();
+    let scientific = exponent + text.len() as i32 - 1;
+    let (whole, fraction) = if (-3..7).contains(&scientific) {
+        let point = scientific + 1;
+        match usize::try_from(point) {
+            Ok(point) if point > 0 => {
+                let padded = format!("{text:0<width$}", width = point + 1);
+                (padded[..point].to_owned(), padded[point..].to_owned())
+            }
+            _ => (
+                "0".to_owned(),
+                format!("{}{text}", "0".repeat(point.unsigned_abs() as usize)),
+            ),
+        }
     } else {
-        format!("{mantissa}.0E{exponent}")
+        (text[..1].to_owned(), text[1..].to_owned())
+    };
+    let fraction = fraction.trim_end_matches('0');
+    let fraction = if fraction.is_empty() { "0" } else { fraction };
+    if (-3..7).contains(&scientific) {
+        format!("{sign}{whole}.{fraction}")
+    } else {
+        format!("{sign}{whole}.{fraction}E{scientific}")
     }
 }
 
@@ -377,4 +440,35 @@ fn hexadecimal(
         power += step;
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::java_double;
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        for (value, text) in [
+            (1.0, "1.0"),
+            (1e7, "1.0E7"),
+            (9_999_999.5, "9999999.5"),
+            (1e-3, "0.001"),
+            (1.25e-4, "1.25E-4"),
+            (5e-324, "4.9E-324"),
+            (2e-323, "2.0E-323"),
+            (-0.0, "-0.0"),
+            (123.0, "123.0"),
+            (0.5, "0.5"),
+            (0.012, "0.012"),
+            (-1.0e10, "-1.0E10"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (4.35, "4.35"),
+            // Exactly between two texts of sixteen digits.
+            (f64::from(0.991_127_f32), "0.9911270141601562"),
+            (0.100_097_656_25, "0.10009765625"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(java_double(value), text);
+        }
+    }
 }

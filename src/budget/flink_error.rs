@@ -122,24 +122,26 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
     };
     Some(match kind {
         Kind::MissingTotal => vec![cause(CONFIGURATION, missing_total(options))],
-        Kind::Size { option, error } => vec![
-            cause(
-                CONFIGURATION,
-                format!(
+        Kind::Size { option, error } => {
+            let class = if error.is_number_format() {
+                NUMBER_FORMAT
+            } else {
+                ARGUMENT
+            };
+            let mut chain = vec![
+                unparsable(*option, value(*option)),
+                cause(class, error.flink_message()),
+            ];
+            // The segment size is no part of the process's memory and read in another place of Flink's code.
+            if *option != Id::SegmentSize {
+                let message = format!(
                     "Cannot read memory size from config option '{}'.",
                     options.key(*option)
-                ),
-            ),
-            unparsable(*option, value(*option)),
-            cause(
-                if error.is_number_format() {
-                    NUMBER_FORMAT
-                } else {
-                    ARGUMENT
-                },
-                error.flink_message(),
-            ),
-        ],
+                );
+                chain.insert(0, cause(CONFIGURATION, message));
+            }
+            chain
+        }
         Kind::Float { option, error } => vec![
             unparsable(*option, value(*option)),
             cause(NUMBER_FORMAT, error.java_message(value(*option))),

@@ -109,10 +109,21 @@ pub fn dynamic_configurations_line(budget: &Budget) -> String {
 /// Puts pairs, given in order of insertion, into the order in which a `java.util.HashMap` with its default
 /// capacity iterates over them.
 fn sort_like_a_java_hash_map<V>(pairs: &mut [(String, V)]) {
-    let mut capacity = 16_usize;
+    let mut capacity = 16;
     while pairs.len() * 4 > capacity * 3 {
         capacity *= 2;
     }
+    sort_by_bucket(pairs, capacity);
+}
+
+/// The same for a `java.util.HashSet` that was made of a list of so many items, repeated ones included.
+pub(super) fn sort_like_a_java_hash_set<V>(pairs: &mut [(String, V)], items: usize) {
+    // Java computes in floats and cuts off, which is the same for every length there is.
+    sort_by_bucket(pairs, (items * 4 / 3 + 1).max(16).next_power_of_two());
+}
+
+/// The order of a hash table with that many buckets; inside a bucket that of insertion.
+fn sort_by_bucket<V>(pairs: &mut [(String, V)], capacity: usize) {
     let bucket = |key: &str| {
         let hash = key.encode_utf16().fold(0_u32, |hash, unit| {
             hash.wrapping_mul(31).wrapping_add(u32::from(unit))

@@ -7,6 +7,8 @@ use super::{
     decimal,
     derivation::{Amount, Derivation, Rule, Stop, Strictness},
     effective::Options,
+    java_integer::parse_java_integer,
+    jvm::sort_like_a_java_hash_set,
     memory_size,
     options::{self, Id},
     process::{Deriver, FlinkMemory, JvmMemory, ProcessMemory, rest},
@@ -299,7 +301,7 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             None => self
                 .options
                 .setting(Id::NumberOfTaskSlots)
-                .map_or(1, |slots| slots.value.parse().unwrap_or(0)),
+                .map_or(1, |slots| parse_java_integer(&slots.value).unwrap_or(0)),
         };
         Ok((cores, slots))
     }
@@ -312,10 +314,22 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         if !self.options.version().carries_slots() || list.value == "none" {
             return Ok(resources);
         }
-        for name in list.value.split(';').map(memory_size::java_trim) {
-            if name.is_empty() || resources.iter().any(|(known, _)| known == name) {
-                continue;
+        let listed: Vec<&str> = list
+            .value
+            .split(';')
+            .map(memory_size::java_trim)
+            .filter(|name| !name.is_empty())
+            .collect();
+        let mut names: Vec<(String, ())> = Vec::new();
+        for name in &listed {
+            if names.iter().all(|(known, ())| known != name) {
+                names.push(((*name).to_owned(), ()));
             }
+        }
+        // Flink reads the amounts in the order of a set, which decides which of two wrong ones it reports.
+        sort_like_a_java_hash_set(&mut names, listed.len());
+        for (name, ()) in names {
+            let name = name.as_str();
             let key = options::external_resource_amount(name);
             let settings = self.options.request.configuration.settings();
             let amount = settings
@@ -323,15 +337,31 @@ impl<S: Strictness> Deriver<'_, '_, S> {
                 .filter(|setting| setting.key == key)
                 .max_by_key(|setting| setting.origin == Origin::CommandLine);
             let Some(amount) = amount else { continue };
-            match amount.value.parse::<i64>() {
-                Ok(amount) if amount > 0 => resources.push((name.to_owned(), amount)),
-                Ok(_) => {}
-                Err(_) => self.violated(Kind::ExternalAmount {
+            match parse_java_integer::<i64>(&amount.value) {
+                Some(amount) if amount > 0 => {
+                    resources.push((name.to_owned(), as_external_resource(amount)));
+                }
+                Some(_) => {}
+                None => self.violated(Kind::ExternalAmount {
                     key,
                     value: amount.value.clone(),
                 })?,
             }
         }
+        resources.sort_by_key(|(name, _)| listed.iter().position(|listed| listed == name));
         Ok(resources)
     }
+}
+
+/// What is left of an amount in Flink's `ExternalResource`, which keeps it as a double: 11686018427387903 becomes
+/// 11686018427387904, and what is above 64 bits afterwards loses its highest.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "this is what Flink does"
+)]
+fn as_external_resource(amount: i64) -> i64 {
+    let digits = decimal::Decimal::shortest(amount as f64)
+        .map(|decimal| u128::from(decimal.digits) * 10_u128.pow(decimal.exponent.unsigned_abs()));
+    digits.map_or(amount, |digits| digits as i64)
 }

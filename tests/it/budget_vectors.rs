@@ -149,3 +149,21 @@ fn a_changed_answer_is_a_mismatch() {
         );
     }
 }
+
+#[test]
+fn what_random_questions_once_found_stays_right() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/flink-diff/found.jsonl"
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut passed = 0;
+    for line in text.lines() {
+        match check::line(line).unwrap() {
+            Outcome::Passed => passed += 1,
+            Outcome::Skipped(reason) => panic!("{reason}"),
+            Outcome::Failed { id, differences } => panic!("{id}:\n{}", differences.join("\n")),
+        }
+    }
+    assert!(passed >= 10, "{passed} lines");
+}

@@ -8,6 +8,7 @@ use super::{
     super::{
         decimal,
         infeasible::FlinkError,
+        java_integer::parse_java_integer,
         memory_size::{self, SizeError},
         options::{self, legacy as keys},
         request::{Configuration, Origin, Setting},
@@ -105,8 +106,8 @@ impl<'a> Settings<'a> {
     /// A 32-bit integer.
     pub fn integer(self, option: &Numeric) -> i32 {
         self.numeric(option)
-            .and_then(|setting| setting.value.parse().ok())
-            .or_else(|| option.default.parse().ok())
+            .and_then(|setting| parse_java_integer(&setting.value))
+            .or_else(|| parse_java_integer(option.default))
             .unwrap_or_default()
     }
 
@@ -212,7 +213,7 @@ pub fn unreadable(configuration: &Configuration) -> Vec<Unreadable> {
     let floats = [&MEMORY_FRACTION, &NETWORK_FRACTION, &CUTOFF_RATIO];
     let integers = [&NUMBER_OF_BUFFERS, &NUMBER_OF_TASK_SLOTS, &CUTOFF_MIN];
     let is_float = |text: &str| decimal::parse_java_float(text).is_ok();
-    let is_integer = |text: &str| text.parse::<i32>().is_ok();
+    let is_integer = |text: &str| parse_java_integer::<i32>(text).is_some();
     let of = |option: &Numeric, is_readable: &dyn Fn(&str) -> bool| {
         let setting = settings.numeric(option)?;
         (!is_readable(&setting.value)).then(|| Unreadable {

@@ -7,7 +7,9 @@ use super::{
         decimal,
         derivation::{Amount, Rule, Stop, Strictness},
         effective::LegacyHeap,
-        fraction, memory_size,
+        fraction,
+        java_integer::parse_java_integer,
+        memory_size,
         options::Id,
         remark::{FractionOf, Remark},
         request::Setting,
@@ -87,10 +89,9 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
         let Some(setting) = self.setting(id) else {
             return Ok(None);
         };
-        // Java's Integer.parseInt and Rust's agree: an optional sign and decimal digits.
-        match setting.value.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => {
+        match parse_java_integer(&setting.value) {
+            Some(value) => Ok(Some(value)),
+            None => {
                 self.violated(Kind::Integer { option: id })?;
                 Ok(None)
             }
