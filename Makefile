@@ -107,6 +107,13 @@ fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs
 	    -max_total_time=$(FUZZ_SECONDS); \
 	done
 
+.PHONY: flink-diff
+flink-diff: ## Released Flink and the solver, the same random questions (N=100000 VERSIONS=all SEED=; needs a JDK 17 and Maven)
+	$(call step,comparing with released Flink)
+	@$(CARGO) build --release --package e2e --bin flink-diff --locked
+	@$(CARGO) run --quiet --release --package e2e --bin flink-diff --locked -- \
+	  --versions '$(or $(VERSIONS),all)' --questions '$(or $(N),100000)' $(if $(SEED),--seed '$(SEED)')
+
 ##@ Generated files
 
 .PHONY: generate

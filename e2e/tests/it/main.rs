@@ -6,6 +6,7 @@ mod api_server_transcript;
 mod audit;
 mod cluster;
 mod command;
+mod flink_diff;
 mod install;
 mod install_forms;
 mod install_helm;

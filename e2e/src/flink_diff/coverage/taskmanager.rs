@@ -202,7 +202,7 @@ fn error_rules(version: FlinkVersion, legacy: impl Fn(&str) -> Rule) -> Vec<Rule
             "number unreadable (taskmanager.heap.mb)",
             "number unreadable (taskmanager.network.numberOfBuffers)",
             "size unreadable (taskmanager.heap.size)",
-            "size unreadable (taskmanager.memory.segment-size)",
+            "number unreadable (taskmanager.memory.segment-size)",
         ]
         .map(|name| legacy(&format!("error: {name}"))),
     );

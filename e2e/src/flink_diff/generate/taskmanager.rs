@@ -102,10 +102,23 @@ pub fn question(rng: &mut Rng, version: FlinkVersion) -> Question {
             }
         }
         86..97 => match rng.u32(..3) {
-            0 => question.set(options::HEAP_SIZE, total_text),
+            0 => {
+                let heap = if percent(rng, 10) {
+                    text::strange_size(rng)
+                } else {
+                    total_text
+                };
+                question.set(options::HEAP_SIZE, heap);
+            }
             1 => {
                 let mebibytes = (total >> 20).min(i32::MAX.unsigned_abs().into());
-                question.set(options::HEAP_MB, mebibytes.to_string());
+                let sign = if percent(rng, 15) { "-" } else { "" };
+                let heap = if percent(rng, 20) {
+                    text::strange_integer(rng)
+                } else {
+                    format!("{sign}{mebibytes}")
+                };
+                question.set(options::HEAP_MB, heap);
             }
             _ => {
                 question
@@ -145,8 +158,9 @@ pub fn question(rng: &mut Rng, version: FlinkVersion) -> Question {
         }
     }
     if percent(rng, density / 2) {
-        let segment = match rng.u32(..4) {
-            0 => nudged_text(rng, 32 << 10),
+        let segment = match rng.u32(..10) {
+            0 => text::strange_size(rng),
+            2 | 3 => nudged_text(rng, 32 << 10),
             1 => nudged_text(rng, 4096),
             _ => {
                 let shift = rng.u32(10..33);
@@ -178,12 +192,42 @@ pub fn question(rng: &mut Rng, version: FlinkVersion) -> Question {
     if percent(rng, density / 3) {
         external_resources(rng, version, &mut question);
     }
+    if percent(rng, 10) {
+        only_buffers(rng, &mut question);
+    }
     if percent(rng, 3) {
         let (key, value) = *one_of(rng, &WITHOUT_EFFECT.each_ref());
         question.set(key, value);
     }
     respell(rng, &mut question);
     question
+}
+
+/// Makes the number of buffers count, which it does where nothing else says what network memory is.
+fn only_buffers(rng: &mut Rng, question: &mut Question) {
+    for key in [
+        options::NETWORK_MIN,
+        options::NETWORK_MAX,
+        options::NETWORK_FRACTION,
+    ] {
+        question.options.remove(key);
+    }
+    let buffers = match rng.u32(..20) {
+        0..5 => text::strange_integer(rng),
+        5..7 => format!("-{}", rng.u32(1..1 << 16)),
+        _ => rng.u32(..1 << 16).to_string(),
+    };
+    question.set(options::NUMBER_OF_BUFFERS, buffers);
+    if percent(rng, 70) {
+        let segment = match rng.u32(..5) {
+            0 => text::strange_size(rng),
+            1 => nudged_text(rng, 4096),
+            2 => nudged_text(rng, 1 << 31),
+            3 => (rng.u32(4096..1 << 16)).to_string(),
+            _ => text::magnitude(rng, 1, 1 << 40).to_string(),
+        };
+        question.set(options::SEGMENT_SIZE, segment);
+    }
 }
 
 /// Moves some options to their deprecated spelling, or writes both.
@@ -214,7 +258,7 @@ fn external_resources(rng: &mut Rng, _version: FlinkVersion, question: &mut Ques
     let names: Vec<&str> = (0..rng.usize(1..5)).map(|_| one_of(rng, &NAMES)).collect();
     for name in &names {
         if percent(rng, 85) {
-            let amount = if percent(rng, 15) {
+            let amount = if percent(rng, 30) {
                 text::strange_integer(rng)
             } else {
                 rng.u32(1..9).to_string()
@@ -339,7 +383,8 @@ pub fn disturb(rng: &mut Rng, question: &mut Question) {
     if let Some(value) = question.environment.values_mut().next()
         && percent(rng, 50)
     {
-        *value = text::strange_size(rng);
+        // No environment holds the character that ends its texts.
+        *value = text::strange_size(rng).replace('\0', "");
         return;
     }
     let keys: Vec<String> = question.options.keys().cloned().collect();
