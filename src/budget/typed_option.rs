@@ -6,6 +6,7 @@
 use super::{
     decimal,
     infeasible::FlinkError,
+    java_integer::parse_java_integer,
     memory_size::{self, java_trim},
     request::{Configuration, Setting},
 };
@@ -77,8 +78,8 @@ impl TypedOptions<'_> {
 
 /// Java's `Integer.parseInt`: an optional sign and decimal digits, nothing around them.
 pub(super) fn parse_integer(text: &str) -> Result<i32, FlinkError> {
-    text.parse()
-        .map_err(|_| FlinkError::number_format(format!("For input string: \"{text}\"")))
+    parse_java_integer(text)
+        .ok_or_else(|| FlinkError::number_format(format!("For input string: \"{text}\"")))
 }
 
 #[cfg(test)]
