@@ -47,11 +47,14 @@ pub struct TaskManagerPoolStatus {
 
     /// The main sizes as text, for the columns of `kubectl get`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub summary: Option<Summary>,
 
     /// The budget that the Deployment runs with. While the spec has conflicts this is the last budget
     /// that solved.
+    // Atomic: one writer writes it whole, and the API server need not remember who owns each number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub budget: Option<BudgetStatus>,
 
     /// Everything that is wrong with the spec, errors first, then warnings.

@@ -90,6 +90,15 @@ impl Pools {
         })
     }
 
+    /// Creates one pool and deletes it, whether or not a controller runs.
+    ///
+    /// # Errors
+    /// When a request fails, or the pool does not go.
+    pub async fn create_and_delete_one(&self) -> Result<()> {
+        create(self.api(), 0).await?;
+        self.delete().await
+    }
+
     /// Creates `count` pools, `per_second` of them, or as fast as the API server takes them, and waits until
     /// each has a budget and a Deployment.
     ///

@@ -120,6 +120,8 @@ impl<'a> Bench<'a> {
             cluster.took().as_secs_f64()
         );
         define(&cluster).await?;
+        // The first objects of a new definition take the API server two seconds, whoever watches it.
+        Pools::new(&cluster).await?.create_and_delete_one().await?;
         let launch = Launch::prepare(&cluster, subject, program).await?;
         Ok(Self {
             figures,
