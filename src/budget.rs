@@ -51,7 +51,10 @@ pub use self::{
     jvm::{dynamic_configurations, dynamic_configurations_line, jvm_parameters},
     remark::{FractionOf, Level, Remark},
     request::{Configuration, Mode, Origin, Request, Role, Setting},
-    survey::{heap_environment, known_components, option_keys, options_in_effect, proper_key},
+    survey::{
+        heap_environment, key_of_field, known_components, option_keys, options_in_effect,
+        proper_key,
+    },
     version::{FlinkVersion, UnsupportedFlinkVersion},
 };
 use crate::bytes::Bytes;

@@ -204,7 +204,7 @@ impl Block {
 
 /// What is said about parts that do not fit.
 pub(crate) fn excess_text(excess: Bytes, title: &str) -> String {
-    format!("overflow: {excess} more than {title}")
+    format!("overflow: {excess} more than the {title}")
 }
 
 #[cfg(test)]

@@ -85,6 +85,15 @@ pub fn proper_key(role: Role, key: &str) -> Option<&'static str> {
     options::lookup(role, key).map(|(id, _)| id.key(role))
 }
 
+/// The proper key of the option that a typed field of a `TaskManagerPool` becomes, by the field's path.
+#[must_use]
+pub fn key_of_field(path: &str) -> Option<&'static str> {
+    let role = Role::TaskManager;
+    of_role(role)
+        .find(|id| id.field_path(role) == Some(path))
+        .map(|id| id.key(role))
+}
+
 /// The proper keys of all options that the derivation of a process reads.
 pub fn option_keys(role: Role) -> impl Iterator<Item = &'static str> {
     of_role(role).map(move |id| id.key(role))

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     budget::{
         Component, Configuration, FlinkVersion, OptionReference, Origin, Request, Role, Source,
-        memory_size, option_keys, options, options_in_effect, proper_key, solve,
+        key_of_field, memory_size, option_keys, options, options_in_effect, proper_key, solve,
     },
     bytes::Bytes,
     quantity,
@@ -148,7 +148,7 @@ const NUMBERS: [&str; 15] = [
 ];
 
 impl Topic {
-    /// What a text asks about: a number by its name, its title or its flag, or an option by its key or its field.
+    /// What a text asks about: a number by its name, its title or its flag, or an option by its key or by the field that becomes it.
     ///
     /// # Errors
     /// What the nearest right names are.
@@ -173,7 +173,8 @@ impl Topic {
         let key = text.trim().trim_start_matches("-D").trim();
         let known = [Role::TaskManager, Role::JobManager]
             .into_iter()
-            .find_map(|role| proper_key(role, key));
+            .find_map(|role| proper_key(role, key))
+            .or_else(|| key_of_field(key));
         if let Some(key) = known {
             return Ok(Topic::Option(key));
         }
@@ -946,10 +947,17 @@ mod tests {
             let found = Topic::parse(text);
             assert_eq!(found, Ok(Topic::Number(name)), "{text}");
         }
-        assert_eq!(
-            Topic::parse("taskmanager.memory.size"),
-            Ok(Topic::Option(options::MANAGED_SIZE))
-        );
+        for text in [
+            "taskmanager.memory.size",
+            "-D taskmanager.memory.managed.size",
+            "spec.memory.managed.size",
+        ] {
+            assert_eq!(
+                Topic::parse(text),
+                Ok(Topic::Option(options::MANAGED_SIZE)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -228,7 +228,7 @@ struct Canvas {
 struct Placing<'a> {
     columns: &'a Columns,
     pixels_per_byte: f64,
-    /// What shares are shares of.
+    /// What shares are shares of; nothing where the whole is not known.
     whole: f64,
     /// The middle of each innermost block, in their order; `None` for one that has no height.
     middles: Vec<Option<f64>>,
@@ -297,7 +297,7 @@ impl Canvas {
             } else {
                 0.0
             },
-            whole: root.bytes.map_or(extent as f64, |bytes| bytes.get() as f64),
+            whole: root.bytes.unwrap_or_default().get() as f64,
             middles: Vec::new(),
             overflows: Vec::new(),
             texts: Vec::new(),

@@ -213,7 +213,10 @@ fn what_does_not_fit_is_shown_with_its_amount() {
     assert_eq!(text.exit, 1);
     // 128 MiB + 128 MiB + 5 GiB + 359703515 of network memory, less 3597035104.
     let excess = (256_u64 << 20) + (5 << 30) + 359_703_515 - 3_597_035_104;
-    let overflow = format!("overflow: {} more than total Flink memory", Bytes(excess));
+    let overflow = format!(
+        "overflow: {} more than the total Flink memory",
+        Bytes(excess)
+    );
     let document = Document::parse(&text.output).unwrap();
     let said: Vec<&str> = document
         .descendants()
