@@ -13,6 +13,7 @@ mod flink_error;
 pub mod fraction;
 mod infeasible;
 mod java_integer;
+mod joint;
 mod jvm;
 pub mod legacy;
 pub mod managed;
@@ -45,8 +46,8 @@ use self::{
 pub use self::{
     feasible::{minimum_container_limit, nearest_feasible},
     infeasible::{
-        Change, Code, Conflict, FlinkCause, FlinkError, Infeasible, OptionReference, Severity,
-        Suggestion, Term,
+        Change, Code, Conflict, Exact, FlinkCause, FlinkError, Infeasible, OptionReference,
+        Severity, Suggestion, Term, Total,
     },
     jvm::{dynamic_configurations, dynamic_configurations_line, jvm_parameters},
     remark::{FractionOf, Level, Remark},

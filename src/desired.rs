@@ -103,6 +103,8 @@ pub struct Invalid {
     pub conflicts: Vec<Conflict>,
     /// Smallest container limit, in whole MiB, with which its memory options solve; `None` where no limit helps.
     pub minimum_limit: Option<Bytes>,
+    /// Changes that make the memory options solve, all of them together; empty where it is not they that are wrong.
+    pub joint: Vec<Suggestion>,
 }
 
 impl Invalid {

@@ -118,6 +118,10 @@ pub fn compute_status(
         summary: described.summary,
         budget: described.budget,
         conflicts: conflicts::list(found),
+        joint_suggestion: match outcome {
+            Outcome::Invalid { invalid, .. } => conflicts::suggestions(&invalid.joint, 16),
+            Outcome::Applied { .. } | Outcome::Blocked { .. } => Vec::new(),
+        },
         conditions: conditions::compute(
             outcome,
             &rollout,

@@ -1,15 +1,22 @@
-//! From violations to conflicts: every one, in Flink's order, with the ways out that were tried.
+//! From violations to conflicts: every one, each with the ways out that were tried, and the one way out of all.
 
 use super::{
     effective::Options,
     flink_error,
-    infeasible::{Conflict, Infeasible, Severity, Suggestion},
+    infeasible::{Change, Conflict, Exact, Infeasible, Severity, Suggestion},
+    joint::joint,
+    memory_size,
+    request::Origin,
     statement::{Statement, state},
-    suggestion::{WAYS_OUT, is_self_contained, ways_out},
-    trial::{Edit, Identity, Trial, identity, violations},
-    violation::{Kind, Violation},
+    suggestion::{Terms, WayOut, is_self_contained, ways_out},
+    trial::{Identity, Trial, identity, violations},
+    violation::Violation,
     warning,
 };
+use crate::{bytes::Bytes, quantity};
+
+/// Corrections are followed this often: what one brings to light may hide something again.
+const MOST_LAYERS: usize = 4;
 
 /// Every conflict of a request that does not solve.
 pub(super) fn diagnose(options: &Options<'_>) -> Infeasible {
@@ -19,227 +26,254 @@ pub(super) fn diagnose(options: &Options<'_>) -> Infeasible {
         .filter(|_| flinks > 0)
         .and_then(|violation| flink_error::of(violation, options));
     let original = Trial::new(options.request);
-    let mut diagnosis = Diagnosis {
-        context: original.clone(),
-        original,
-        cleared: Vec::new(),
-        drafts: Vec::new(),
-    };
-    let mut order: Vec<usize> = (0..violations.len()).collect();
-    order.sort_by_key(|index| weight(&violations[*index].kind));
-    for index in order {
-        diagnosis.add(options, index, &violations[index]);
-    }
-    // Changes that resolve one conflict each may meet in one option; what is left then is resolved in turn.
-    for _ in 0..4 {
-        let known = diagnosis.drafts.len();
-        diagnosis.context = diagnosis.with_every_first_way_out();
-        diagnosis.add_what_comes_to_light();
-        if diagnosis.drafts.len() == known {
-            break;
-        }
-    }
-    let mut conflicts = diagnosis.finish();
+    let mut drafts: Vec<Draft> = violations
+        .iter()
+        .map(|violation| Draft::new(options, &original, &violations, violation, &[]))
+        .collect();
+    order_by_what_they_explain(&mut drafts);
+    leave_out_consequences(&mut drafts);
+    let hidden = hidden(&original, &drafts);
+    let joint = one_for_all(&original, &drafts, &hidden)
+        .map(|change| vec![change])
+        .or_else(|| joint(options.request, true))
+        .unwrap_or_default();
+    let mut conflicts: Vec<Conflict> = drafts
+        .into_iter()
+        .chain(hidden)
+        .map(Draft::finish)
+        .collect();
     conflicts.extend(warning::of_options(options));
     Infeasible {
         conflicts,
+        joint,
         flink_error,
-    }
-}
-
-/// Which conflicts are resolved before which: what a value is comes before what it clashes with, so first the places
-/// of an option, then single values, then sums.
-fn weight(kind: &Kind) -> u8 {
-    match kind {
-        Kind::DuplicateSource { .. } => 0,
-        kind if is_self_contained(kind) => 1,
-        _ => 2,
     }
 }
 
 /// A conflict whose sentence is not finished.
 struct Draft {
-    /// Its place in the answer.
-    index: usize,
-    premise: &'static str,
+    identity: Identity,
+    is_self_contained: bool,
     statement: Statement,
-    suggestions: Vec<Suggestion>,
-}
-
-/// The conflicts found so far, in the order in which they are resolved.
-struct Diagnosis {
-    /// The request as it was asked.
-    original: Trial,
-    /// The request with the first way out of every conflict so far.
-    context: Trial,
-    /// Which change made which conflict go away.
-    cleared: Vec<(Identity, Suggestion)>,
-    drafts: Vec<Draft>,
-}
-
-impl Diagnosis {
-    /// A way out is tried beside those of the conflicts before it, so that the first of each add up; and alone, where
-    /// one alone helps. A conflict that an earlier way out resolves needs none of its own.
-    fn add(&mut self, options: &Options<'_>, index: usize, violation: &Violation) {
-        let target = identity(&violation.kind);
-        let suggestions = match self.cleared.iter().find(|(cleared, _)| *cleared == target) {
-            Some((_, change)) => {
-                let change = change.clone();
-                let own = ways_out(&self.original, None, &violation.kind, true);
-                let others = own
-                    .iter()
-                    .map(|edit| self.original.suggestion(edit))
-                    .filter(|own| *own != change);
-                std::iter::once(change.clone())
-                    .chain(others)
-                    .take(WAYS_OUT)
-                    .collect()
-            }
-            None => {
-                let mut edits =
-                    ways_out(&self.context, Some(&self.original), &violation.kind, true);
-                if edits.is_empty() {
-                    edits = ways_out(&self.context, None, &violation.kind, true);
-                }
-                self.take_first_of(&edits)
-            }
-        };
-        let statement = state(options, &violation.kind);
-        self.drafts.push(Draft {
-            index,
-            premise: "",
-            statement,
-            suggestions,
-        });
-    }
-
-    /// What was hidden, because a value that can't be read can't clash either: the conflicts that the first
-    /// suggestions lead to.
-    fn add_what_comes_to_light(&mut self) {
-        // What stands for want of a way out is no news.
-        let mut seen = self.context.identities();
-        if self
-            .drafts
-            .iter()
-            .all(|draft| !draft.suggestions.is_empty())
-        {
-            seen.clear();
-        } else {
-            let originally = self.original.identities();
-            seen.retain(|identity| originally.contains(identity));
-        }
-        for index in self.drafts.len().. {
-            let context = self.context.clone();
-            let options = Options::new(&context.request);
-            let (_, violations, _) = violations(&options);
-            let next = violations
-                .iter()
-                .find(|violation| !seen.contains(&identity(&violation.kind)));
-            let Some(next) = next else { return };
-            seen.push(identity(&next.kind));
-            let edits = ways_out(&context, None, &next.kind, true);
-            let suggestions = self.take_first_of(&edits);
-            let statement = state(&options, &next.kind);
-            self.drafts.push(Draft {
-                index,
-                premise: "once that is corrected, ",
-                statement,
-                suggestions,
-            });
-        }
-    }
-
-    /// Applies the first of the ways out and remembers what it resolves.
-    fn take_first_of(&mut self, edits: &[Edit]) -> Vec<Suggestion> {
-        let suggestions: Vec<Suggestion> = edits
-            .iter()
-            .map(|edit| self.context.suggestion(edit))
-            .collect();
-        if let (Some(edit), Some(change)) = (edits.first(), suggestions.first()) {
-            let before = self.context.identities();
-            self.context = self.context.with(edit);
-            let after = self.context.identities();
-            let gone = before
-                .into_iter()
-                .filter(|identity| !after.contains(identity));
-            self.cleared
-                .extend(gone.map(|identity| (identity, change.clone())));
-        }
-        suggestions
-    }
-
-    /// The first way out of every conflict; where two of them change one option, both with the value that came last.
-    fn first_ways_out(&self) -> Vec<Option<Suggestion>> {
-        let firsts: Vec<Option<&Suggestion>> = self
-            .drafts
-            .iter()
-            .map(|draft| draft.suggestions.first())
-            .collect();
-        let last = |first: &Suggestion| {
-            let same =
-                |other: &&&Suggestion| other.key == first.key && other.origin == first.origin;
-            firsts
-                .iter()
-                .flatten()
-                .rfind(same)
-                .map_or_else(|| first.change.clone(), |last| last.change.clone())
-        };
-        firsts
-            .iter()
-            .map(|first| {
-                first.map(|first| Suggestion {
-                    change: last(first),
-                    ..first.clone()
-                })
-            })
-            .collect()
-    }
-
-    fn with_every_first_way_out(&self) -> Trial {
-        let changes = self.first_ways_out().into_iter().flatten();
-        let request = changes.fold(self.original.request.clone(), |request, change| {
-            request.with_suggestion(&change)
-        });
-        Trial { request }
-    }
-
-    /// The finished conflicts.
-    fn finish(mut self) -> Vec<Conflict> {
-        for (draft, first) in self.first_ways_out().into_iter().enumerate() {
-            if let Some(first) = first {
-                self.drafts[draft].suggestions[0] = first;
-            }
-        }
-        self.drafts.sort_by_key(|draft| draft.index);
-        self.drafts.into_iter().map(Draft::finish).collect()
-    }
+    ways_out: Vec<WayOut>,
+    assuming: Vec<Suggestion>,
+    flink_error: Option<super::infeasible::FlinkError>,
 }
 
 impl Draft {
+    fn new(
+        options: &Options<'_>,
+        trial: &Trial,
+        before: &[Violation],
+        violation: &Violation,
+        assuming: &[Suggestion],
+    ) -> Draft {
+        let ways_out = ways_out(trial, before, &violation.kind, Terms::offered());
+        Draft {
+            identity: identity(&violation.kind),
+            is_self_contained: is_self_contained(&violation.kind),
+            statement: state(options, &violation.kind, sufficient_limit(&ways_out)),
+            ways_out,
+            assuming: assuming.to_vec(),
+            flink_error: flink_error::of(violation, options),
+        }
+    }
+
+    /// Whether the other is still there after this way out.
+    fn leaves(way_out: &WayOut, other: &Draft) -> bool {
+        way_out
+            .remaining
+            .iter()
+            .any(|remaining| identity(&remaining.kind) == other.identity)
+    }
+
+    /// How many of the others go with it.
+    fn explains(&self, drafts: &[Draft]) -> usize {
+        self.ways_out.first().map_or(0, |first| {
+            drafts
+                .iter()
+                .filter(|other| other.identity != self.identity && !Draft::leaves(first, other))
+                .count()
+        })
+    }
+
     fn finish(self) -> Conflict {
         let Statement {
             code,
             options,
-            configured,
             bound,
             sum,
+            total,
             what,
             otherwise,
         } = self.statement;
-        let way_out = match self.suggestions.as_slice() {
-            [] => otherwise,
+        let suggestions: Vec<Suggestion> = self
+            .ways_out
+            .into_iter()
+            .map(|way_out| way_out.suggestion)
+            .collect();
+        let way_out = match suggestions.as_slice() {
+            [] => format!("no change of one option mends it: {otherwise}"),
             [only] => only.to_string(),
             [first, second, ..] => format!("{first}, or {second}"),
         };
+        let premise: String = self
+            .assuming
+            .iter()
+            .map(|change| match &change.change {
+                Change::Set(value) => format!("once {} is {value}, ", change.path),
+                Change::Remove => format!("once {} is removed, ", change.path),
+            })
+            .collect();
+        let bound = match &total {
+            None => bound,
+            Some(total) => {
+                let own = options.first().and_then(|first| {
+                    suggestions
+                        .iter()
+                        .find(|suggestion| suggestion.path == first.path)
+                });
+                own.and_then(own_bound)
+                    .unwrap_or_else(|| format!("{} {}", total.name, total.bound))
+            }
+        };
+        let message = format!("{premise}{what}; {way_out}");
         Conflict {
-            code,
-            severity: Severity::Error,
-            options,
-            configured,
-            bound,
             sum,
-            message: format!("{}{what}; {way_out}", self.premise),
-            suggestions: self.suggestions,
+            total,
+            suggestions,
+            assuming: self.assuming,
+            flink_error: self.flink_error,
+            ..Conflict::new(code, Severity::Error, options, bound, message)
         }
     }
 }
+
+/// What the value would have to be that a suggestion changes.
+fn own_bound(suggestion: &Suggestion) -> Option<String> {
+    let exact = suggestion.exact.as_ref()?;
+    let text = match (&suggestion.origin, &suggestion.change) {
+        // Nobody writes the bytes of a container.
+        (Some(Origin::ContainerLimit), Change::Set(value)) => value.clone(),
+        _ => match memory_size::parse(exact.value()) {
+            Ok(size) if exact.value().ends_with('b') => memory_size::text(size),
+            _ => exact.value().to_owned(),
+        },
+    };
+    Some(match exact {
+        Exact::AtMost(_) => format!("<= {text}"),
+        Exact::AtLeast(_) => format!(">= {text}"),
+    })
+}
+
+/// A container limit that is a way out.
+fn sufficient_limit(ways_out: &[WayOut]) -> Option<Bytes> {
+    ways_out
+        .iter()
+        .filter(|way_out| way_out.suggestion.origin == Some(Origin::ContainerLimit))
+        .find_map(|way_out| match &way_out.suggestion.change {
+            Change::Set(value) => quantity::parse_memory(value).ok(),
+            Change::Remove => None,
+        })
+}
+
+/// The least single change after which nothing is wrong any more.
+fn one_for_all(original: &Trial, drafts: &[Draft], hidden: &[Draft]) -> Option<Suggestion> {
+    let ways_out = |drafts: &'_ [Draft]| -> Vec<WayOut> {
+        let of_each = drafts.iter().flat_map(|draft| draft.ways_out.clone());
+        of_each.collect()
+    };
+    let least = |ways_out: Vec<WayOut>| {
+        ways_out
+            .into_iter()
+            .min_by_key(|way_out| (way_out.is_removal, way_out.amount))
+    };
+    let mut sufficient = ways_out(drafts);
+    sufficient.retain(|way_out| way_out.remaining.is_empty());
+    // What helps against a hidden conflict may put right what hid it.
+    let change = least(sufficient).or_else(|| {
+        let mut sufficient = ways_out(hidden);
+        sufficient.retain(|way_out| {
+            let request = original.request.with_suggestion(&way_out.suggestion);
+            Trial { request }.solves()
+        });
+        least(sufficient)
+    })?;
+    Some(Suggestion {
+        exact: None,
+        ..change.suggestion
+    })
+}
+
+/// First what explains most of the others; what explains as many as another stays as Flink would find it.
+fn order_by_what_they_explain(drafts: &mut Vec<Draft>) {
+    let explained: Vec<usize> = drafts.iter().map(|draft| draft.explains(drafts)).collect();
+    let mut order: Vec<(usize, Draft)> = explained.into_iter().zip(drafts.drain(..)).collect();
+    order.sort_by_key(|(explained, _)| std::cmp::Reverse(*explained));
+    drafts.extend(order.into_iter().map(|(_, draft)| draft));
+}
+
+/// A sum that every way out of an earlier conflict puts right is that conflict seen again.
+fn leave_out_consequences(drafts: &mut Vec<Draft>) {
+    let mut kept: Vec<Draft> = Vec::new();
+    for draft in drafts.drain(..) {
+        let is_consequence = !draft.is_self_contained
+            && kept.iter().any(|cause| {
+                !cause.ways_out.is_empty()
+                    && cause
+                        .ways_out
+                        .iter()
+                        .all(|way_out| !Draft::leaves(way_out, &draft))
+            });
+        if !is_consequence {
+            kept.push(draft);
+        }
+    }
+    *drafts = kept;
+}
+
+/// What a value hides that can't be what it is: the conflicts that the first corrections lead to.
+fn hidden(original: &Trial, drafts: &[Draft]) -> Vec<Draft> {
+    let mut known: Vec<Identity> = drafts.iter().map(|draft| draft.identity).collect();
+    known.extend(
+        original
+            .findings()
+            .iter()
+            .map(|finding| identity(&finding.kind)),
+    );
+    let mut corrections: Vec<Suggestion> = corrections_of(drafts);
+    let mut trial = original.clone();
+    let mut found: Vec<Draft> = Vec::new();
+    for _ in 0..MOST_LAYERS {
+        if corrections.is_empty() {
+            break;
+        }
+        for correction in &corrections {
+            trial.request = trial.request.with_suggestion(correction);
+        }
+        let findings = trial.findings();
+        let options = Options::new(&trial.request);
+        let news: Vec<Draft> = findings
+            .iter()
+            .filter(|finding| !known.contains(&identity(&finding.kind)))
+            .map(|finding| Draft::new(&options, &trial, &findings, finding, &corrections))
+            .collect();
+        known.extend(news.iter().map(|draft| draft.identity));
+        corrections = corrections_of(&news);
+        found.extend(news);
+    }
+    found
+}
+
+/// The first correction of every value that can't be what it is.
+fn corrections_of(drafts: &[Draft]) -> Vec<Suggestion> {
+    drafts
+        .iter()
+        .filter(|draft| draft.is_self_contained)
+        .filter_map(|draft| draft.ways_out.first())
+        .map(|way_out| way_out.suggestion.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod properties;

@@ -5,11 +5,11 @@ use super::{
     effective::Options,
     fraction,
     infeasible::Suggestion,
+    joint::joint,
     options::Id,
     request::Request,
     solve,
-    suggestion::ways_out,
-    trial::{Edit, Trial, violations},
+    trial::{Trial, violations},
     violation::Kind,
 };
 use crate::bytes::Bytes;
@@ -92,50 +92,11 @@ fn asks_for_more(kind: &Kind) -> bool {
 /// The budget is what [`solve`] gives for the request with exactly these changes.
 #[must_use]
 pub fn nearest_feasible(request: &Request) -> Option<(Budget, Vec<Suggestion>)> {
-    let mut whole = Trial {
-        request: request.clone(),
-    };
-    let mut reduced = Trial::new(request);
-    let mut changes: Vec<Suggestion> = Vec::new();
-    // Each round mends a violation for good or takes an option out, so there are at most this many.
-    for _ in 0..=4 * reduced.request.configuration.iter().count() + 8 {
-        let (_, violations, _) = violations(&Options::new(&reduced.request));
-        let Some(first) = violations.first() else {
-            return solve(&whole.request).ok().map(|budget| (budget, changes));
-        };
-        let edit = ways_out(&reduced, None, &first.kind, false)
-            .into_iter()
-            .next()
-            .or_else(|| largest_written(&reduced).map(Edit::Remove))?;
-        record(&mut changes, reduced.suggestion(&edit));
-        whole = whole.with(&edit);
-        reduced = reduced.with(&edit);
-    }
-    None
-}
-
-/// The written size that is largest, totals last: what is taken out when nothing else helps.
-fn largest_written(trial: &Trial) -> Option<Id> {
-    let options = Options::new(&trial.request);
-    let written = Id::ALL.into_iter().filter(|id| options.is_set(*id));
-    let is_total = |id: &Id| {
-        matches!(
-            id,
-            Id::ProcessSize | Id::FlinkSize | Id::HeapSize | Id::HeapMb
-        )
-    };
-    written.max_by_key(|id| (!is_total(id), trial.size(*id)))
-}
-
-/// Adds a change; a second change of the same option replaces the first one's value.
-fn record(changes: &mut Vec<Suggestion>, change: Suggestion) {
-    let earlier = changes
-        .iter_mut()
-        .find(|earlier| earlier.key == change.key && earlier.origin == change.origin);
-    match earlier {
-        Some(earlier) => earlier.change = change.change,
-        None => changes.push(change),
-    }
+    let changes = joint(request, false)?;
+    let changed = changes.iter().fold(request.clone(), |request, change| {
+        request.with_suggestion(change)
+    });
+    solve(&changed).ok().map(|budget| (budget, changes))
 }
 
 /// Sizes at which the terms of the model change their slope, as container limits in mebibytes: between two of

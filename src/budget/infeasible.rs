@@ -179,6 +179,55 @@ pub struct Suggestion {
     pub current: Option<String>,
     /// What to do.
     pub change: Change,
+    /// Where the change is a matter of degree: the bound itself, of which the value of `change` is the nearest that
+    /// a person would write. One byte, or one 32-bit float, short of it, the change does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
+}
+
+/// The bound of a change that is a matter of degree, in the form that the option takes: `1180646986b`, `0.39999998`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exact {
+    /// This much and everything below it, as far as nothing else is in the way.
+    AtMost(String),
+    /// This much and everything above it, as far as nothing else is in the way.
+    AtLeast(String),
+}
+
+impl Exact {
+    /// The bound.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        match self {
+            Exact::AtMost(value) | Exact::AtLeast(value) => value,
+        }
+    }
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exact::AtMost(value) => write!(formatter, "<= {value}"),
+            Exact::AtLeast(value) => write!(formatter, ">= {value}"),
+        }
+    }
+}
+
+impl Suggestion {
+    /// The same change, at the bound itself; `None` where the change is no matter of degree.
+    #[must_use]
+    pub fn at_bound(&self) -> Option<Suggestion> {
+        self.exact.as_ref().map(|exact| Suggestion {
+            change: Change::Set(exact.value().to_owned()),
+            ..self.clone()
+        })
+    }
+
+    /// Whether both change what stands at one place.
+    pub(super) fn is_at_same_place(&self, other: &Suggestion) -> bool {
+        self.key == other.key && self.origin == other.origin
+    }
 }
 
 /// What a suggestion does to an option.
@@ -200,6 +249,18 @@ impl fmt::Display for Suggestion {
     }
 }
 
+/// What a sum comes to, and what it is held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Total {
+    /// What is held against the bound: `sum`, or the component that is what the sum leaves of its total.
+    pub name: &'static str,
+    /// Its size.
+    pub bytes: Bytes,
+    /// What that would have to be.
+    pub bound: String,
+}
+
 /// One way in which a request can't be met, or one thing about it that is worth a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -210,16 +271,55 @@ pub struct Conflict {
     pub severity: Severity,
     /// The options that clash, the one to look at first in front.
     pub options: Vec<OptionReference>,
-    /// What was configured or derived.
+    /// The value of the first option, as it was written or by default.
     pub configured: String,
-    /// What it would have to be.
+    /// What that value would have to be; where it alone can't mend the conflict, what the total would have to be.
     pub bound: String,
     /// The sum that does not work out, term by term; empty where nothing is added.
     pub sum: Vec<Term>,
+    /// What the sum comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Total>,
     /// One sentence: what is wrong, the numbers, the way out.
     pub message: String,
-    /// Ways out, best first; each was solved again before it is shown.
+    /// Ways out, best first: each changes one option, and was solved again before it is shown. None where no change
+    /// of a single option mends the conflict.
     pub suggestions: Vec<Suggestion>,
+    /// Corrections of other conflicts after which alone this one shows; mostly none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assuming: Vec<Suggestion>,
+    /// What Flink itself would throw for it, if it came so far; `None` where Flink would not refuse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flink_error: Option<FlinkError>,
+}
+
+impl Conflict {
+    /// A conflict without sum and suggestions, at the first of its options.
+    #[must_use]
+    pub fn new(
+        code: Code,
+        severity: Severity,
+        options: Vec<OptionReference>,
+        bound: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Conflict {
+        Conflict {
+            code,
+            severity,
+            configured: options
+                .first()
+                .map(|option| option.value.clone())
+                .unwrap_or_default(),
+            options,
+            bound: bound.into(),
+            sum: Vec::new(),
+            total: None,
+            message: message.into(),
+            suggestions: Vec::new(),
+            assuming: Vec::new(),
+            flink_error: None,
+        }
+    }
 }
 
 /// The exception with which Flink itself would refuse the configuration.
@@ -256,8 +356,12 @@ impl std::error::Error for FlinkError {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Infeasible {
-    /// Every conflict, errors first; at least one is an error.
+    /// Every conflict, errors first, at least one of them; among the errors those first that explain most of the
+    /// others, then as Flink would find them.
     pub conflicts: Vec<Conflict>,
+    /// Changes that make the whole request solve, all of them together: as few options as possible, changed as
+    /// little as possible. Empty where nothing was found.
+    pub joint: Vec<Suggestion>,
     /// What Flink itself would throw first; `None` where Flink would start and only Headroom sees the harm.
     pub flink_error: Option<FlinkError>,
 }

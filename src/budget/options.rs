@@ -215,6 +215,22 @@ impl Id {
         )
     }
 
+    /// Whether the option's value is a fraction of a total.
+    pub const fn is_fraction(self) -> bool {
+        matches!(
+            self,
+            Id::ManagedFraction | Id::NetworkFraction | Id::JvmOverheadFraction
+        )
+    }
+
+    /// Whether the option is a total that others are cut from.
+    pub const fn is_total(self) -> bool {
+        matches!(
+            self,
+            Id::ProcessSize | Id::FlinkSize | Id::HeapSize | Id::HeapMb
+        )
+    }
+
     /// Whether only versions up to 1.20 read the option.
     pub const fn is_legacy(self) -> bool {
         matches!(self, Id::NumberOfBuffers | Id::HeapSize | Id::HeapMb)

@@ -173,6 +173,10 @@ impl Configuration {
     pub(super) fn settings(&self) -> &[Setting] {
         &self.settings
     }
+
+    pub(super) fn settings_mut(&mut self) -> &mut [Setting] {
+        &mut self.settings
+    }
 }
 
 impl FromIterator<Setting> for Configuration {

@@ -5,7 +5,7 @@ mod sums;
 use super::{
     decimal::java_double,
     effective::{LegacyHeap, Options},
-    infeasible::{Code, OptionReference, Term},
+    infeasible::{Code, OptionReference, Term, Total},
     memory_size,
     options::{self, Id},
     request::Origin,
@@ -19,9 +19,10 @@ use crate::{bytes::Bytes, quantity};
 pub(super) struct Statement {
     pub code: Code,
     pub options: Vec<OptionReference>,
-    pub configured: String,
+    /// What the first option would have to be; where a sum is at fault, what its total would have to be.
     pub bound: String,
     pub sum: Vec<Term>,
+    pub total: Option<Total>,
     /// The beginning of the sentence: what is wrong, with the numbers.
     pub what: String,
     /// The end of the sentence where no suggestion was found.
@@ -62,7 +63,7 @@ fn references(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
 }
 
 /// The container's limit as an option.
-fn limit_reference(options: &Options<'_>, limit: Bytes) -> OptionReference {
+pub(super) fn limit_reference(options: &Options<'_>, limit: Bytes) -> OptionReference {
     OptionReference {
         key: options.key(Id::ProcessSize).to_owned(),
         origin: Some(Origin::ContainerLimit),
@@ -104,20 +105,20 @@ fn references_if_set(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> 
         .collect()
 }
 
-/// What the violation says.
-pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
+/// What the violation says. `enough` is a container limit that would mend it, where one does.
+pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -> Statement {
     let value = |id| {
         options
             .setting(id)
             .map_or(String::new(), |setting| setting.value.clone())
     };
     let path = |id: Id| path(options, id);
-    let simple = |code, ids: &[Id], configured: String, bound: &str, what: String| Statement {
+    let simple = |code, ids: &[Id], bound: &str, what: String| Statement {
         code,
         options: references(options, ids),
-        configured,
         bound: bound.to_owned(),
         sum: Vec::new(),
+        total: None,
         what,
         otherwise: "correct it or take it out".to_owned(),
     };
@@ -125,9 +126,9 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::MissingTotal => Statement {
             code: Code::MissingTotal,
             options: Vec::new(),
-            configured: "nothing".to_owned(),
             bound: "a total".to_owned(),
             sum: Vec::new(),
+            total: None,
             what: format!(
                 "nothing says how large the process is: there is no container limit and none of {}, {} or {} with {}",
                 options::PROCESS_SIZE,
@@ -140,7 +141,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::Size { option, error } => simple(
             Code::SizeInvalid,
             &[*option],
-            value(*option),
             "digits and a unit of Flink: b, k, m, g or t",
             format!(
                 "{}: {:?} is no size of Flink: {}{}",
@@ -156,7 +156,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::Float { option, .. } => simple(
             Code::NumberInvalid,
             &[*option],
-            value(*option),
             "a decimal number",
             format!(
                 "{}: {:?} is no decimal number",
@@ -167,7 +166,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::Integer { option } => simple(
             Code::NumberInvalid,
             &[*option],
-            value(*option),
             "a whole number of at most 2147483647",
             format!(
                 "{}: {:?} is no whole number between -2147483648 and 2147483647",
@@ -178,7 +176,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::ExternalAmount { key, value } => simple(
             Code::NumberInvalid,
             &[Id::ExternalResources],
-            value.clone(),
             "a whole number",
             format!("{key}: {value:?} is no whole number"),
         ),
@@ -195,7 +192,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             simple(
                 Code::RangeInverted,
                 &[min, max],
-                memory_size::text(*minimum),
                 &format!("<= {}", memory_size::text(*maximum)),
                 format!(
                     "{} is {minimum}, above {}, which is {maximum}",
@@ -211,7 +207,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         } => simple(
             Code::FractionInvalid,
             &[*fraction_option],
-            value(*fraction_option),
             "0 <= fraction < 1",
             format!(
                 "{} is {}, and a fraction must be at least 0 and below 1",
@@ -228,12 +223,12 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             sum,
             total_flink,
             ..
-        } => sums::components_exceed_flink(options, parts, *sum, *total_flink),
+        } => sums::components_exceed_flink(options, parts, *sum, *total_flink, enough),
         Kind::JvmExceedsProcess {
             metaspace,
             overhead,
             total_process,
-        } => sums::jvm_exceeds_process(options, *metaspace, *overhead, *total_process),
+        } => sums::jvm_exceeds_process(options, *metaspace, *overhead, *total_process, enough),
         Kind::NetworkOutOfRange {
             network,
             minimum,
@@ -278,7 +273,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             simple(
                 Code::NumberInvalid,
                 &[id],
-                value(id),
                 "> 0",
                 format!(
                     "{} is {}, and a TaskManager needs a positive number of CPU cores",
@@ -290,7 +284,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::CpuNotFinite { .. } => simple(
             Code::NumberInvalid,
             &[Id::CpuCores],
-            value(Id::CpuCores),
             "a finite number",
             format!(
                 "{} is {}, no finite number",
@@ -301,7 +294,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::LegacyHeapNegative { mebibytes } => simple(
             Code::SizeInvalid,
             &[Id::HeapMb],
-            mebibytes.to_string(),
             ">= 0",
             format!(
                 "{} is {mebibytes}, and a heap can't be negative",
@@ -313,7 +305,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             ..simple(
                 Code::SizeInvalid,
                 &[],
-                value.clone(),
                 "digits and a unit of Flink: b, k, m, g or t",
                 format!(
                     "{}: {value:?} is no size of Flink: {}",
@@ -327,7 +318,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         | Kind::SegmentTooLarge { bytes } => simple(
             Code::SegmentSizeInvalid,
             &[Id::SegmentSize],
-            value(Id::SegmentSize),
             "a power of two from 4k to 1g",
             format!(
                 "{} is {bytes}, and a segment must be a power of two from 4 KiB to 1 GiB",
@@ -349,8 +339,7 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
                 ..simple(
                     Code::SizeInvalid,
                     &written,
-                    "more than 9223372036854775807b".to_owned(),
-                    "<= 9223372036854775807b",
+                    "sum <= 9223372036854775807b",
                     format!(
                         "{what} more than 9223372036854775807 bytes, the most that Flink can count"
                     ),
@@ -360,7 +349,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::NegativeBuffers { buffers } => simple(
             Code::NumberInvalid,
             &[Id::NumberOfBuffers],
-            buffers.to_string(),
             ">= 0",
             format!(
                 "{} is {buffers}, and there can't be a negative number of buffers",
@@ -376,11 +364,15 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             segment_size,
         } => Statement {
             otherwise: "give network memory more".to_owned(),
+            total: Some(Total {
+                name: "network",
+                bytes: *network,
+                bound: format!(">= {}", memory_size::text(*segment_size)),
+            }),
             ..simple(
                 Code::NetworkTooSmall,
                 &[Id::NetworkMin, Id::NetworkMax, Id::SegmentSize],
-                memory_size::text(*network),
-                &format!(">= {}", memory_size::text(*segment_size)),
+                "",
                 format!(
                     "network memory is {network}, less than one segment of {segment_size}, so that tasks could \
                      exchange nothing"
@@ -392,11 +384,15 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
             segment_size,
         } => Statement {
             otherwise: "lower the total".to_owned(),
+            total: Some(Total {
+                name: "network",
+                bytes: *network,
+                bound: "<= 2147483647 segments".to_owned(),
+            }),
             ..simple(
                 Code::NetworkOutOfRange,
                 &[Id::NetworkMax, Id::SegmentSize],
-                memory_size::text(*network),
-                "at most 2147483647 segments",
+                "",
                 format!(
                     "network memory of {network} is {} segments of {segment_size}, and Flink can't count more than \
                      2147483647",
@@ -406,11 +402,15 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         },
         Kind::HeapTooSmall { heap } => Statement {
             otherwise: "give the heap more".to_owned(),
+            total: Some(Total {
+                name: "jvmHeap",
+                bytes: *heap,
+                bound: format!("> {}", memory_size::text(startup::HEAP_MUST_EXCEED)),
+            }),
             ..simple(
                 Code::HeapTooSmall,
                 &[Id::FrameworkHeapSize, Id::TaskHeapSize],
-                memory_size::text(*heap),
-                &format!("> {}", memory_size::text(startup::HEAP_MUST_EXCEED)),
+                "",
                 format!(
                     "the heap, -Xmx, is {heap}, and the JVM refuses to start with {} or less",
                     startup::HEAP_MUST_EXCEED
@@ -420,7 +420,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::MetaspaceTooSmall { metaspace } => simple(
             Code::MetaspaceTooSmall,
             &[Id::JvmMetaspaceSize],
-            value(Id::JvmMetaspaceSize),
             &format!(">= {}", memory_size::text(startup::SMALLEST_METASPACE)),
             format!(
                 "{} is {metaspace}, and the JVM refuses to start with less than {}",
@@ -431,7 +430,6 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
         Kind::SlotsInvalid { slots } => simple(
             Code::NumberInvalid,
             &[Id::NumberOfTaskSlots],
-            value(Id::NumberOfTaskSlots),
             ">= 1",
             format!(
                 "{} is {slots}, and a TaskManager needs at least one slot",
@@ -459,9 +457,9 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind) -> Statement {
                 .collect();
             Statement {
                 code: Code::DuplicateSource,
-                configured: places.join(" and "),
                 bound: "one place".to_owned(),
                 sum: Vec::new(),
+                total: None,
                 what: format!(
                     "{} is written twice: {}",
                     options.key(*option),

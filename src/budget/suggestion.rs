@@ -1,56 +1,103 @@
 //! The ways out of a conflict, best first, each tried by solving again before it is offered.
 //!
-//! The order is the least change to what was asked: first what asks too much is lowered, then the total is
-//! raised, then an option is taken out.
+//! A way out changes one option. Where the change is a matter of degree, the bound is found to the byte (or to the
+//! 32-bit float), and what is offered is the nearest value beyond it that a person would write. The order is the
+//! least change to what was asked: first what asks too much is lowered, then the total is raised, then an option is
+//! taken out.
 
+mod bound;
 mod candidates;
 
 pub(super) use self::candidates::respelled_size;
-use self::candidates::{Candidate, candidates};
+use self::{
+    bound::{Start, Verdict, nearest},
+    candidates::{Candidate, candidates, every_candidate},
+};
 use super::{
-    decimal,
     effective::Options,
+    fraction,
+    infeasible::{Exact, Suggestion},
     memory_size,
     options::Id,
-    trial::{Edit, Trial, identity, nearest_good_size},
-    violation::Kind,
+    startup,
+    trial::{self, Edit, Identity, Probe, Trial, identity},
+    violation::{Kind, Violation},
 };
 use crate::bytes::Bytes;
 
 /// At most this many ways out are offered for one conflict.
-pub(super) const WAYS_OUT: usize = 3;
+const OFFERED: usize = 3;
 
-/// Changes after which this violation is gone and no other has come, best first.
+/// A pebibyte: nobody is told to write more, though Flink counts to eight thousand of them.
+const LARGEST_OFFERED: Bytes = Bytes(1 << 50);
+
+/// A change of one option after which a conflict is gone.
+#[derive(Clone)]
+pub(super) struct WayOut {
+    /// The change, as people are shown it.
+    pub suggestion: Suggestion,
+    /// What is still wrong after it.
+    pub remaining: Vec<Violation>,
+    /// By how much it changes what was asked; nothing for a correction that leaves no choice.
+    pub amount: Bytes,
+    /// Whether it gives up what was asked for, though a smaller change would do.
+    pub is_removal: bool,
+}
+
+/// How a way out is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// Whether the container may be given more memory.
+    pub may_raise_limit: bool,
+    /// Whether something else may be wrong afterwards that was not before.
+    pub may_uncover: bool,
+    /// Whether all ways out are wanted, and not only those that are offered to people.
+    pub all: bool,
+}
+
+impl Terms {
+    /// What is offered for a conflict.
+    pub fn offered() -> Terms {
+        Terms {
+            may_raise_limit: true,
+            may_uncover: false,
+            all: false,
+        }
+    }
+}
+
+/// Changes after which a violation of `trial` is gone, best first, at most one for each option.
 ///
-/// `context` is the request with the ways out of earlier conflicts applied. Where `alone` is given, the
-/// violation must vanish from that request as well.
+/// `before` is everything that is wrong with `trial`. Nothing else is wrong after a change, except where the
+/// violation is one value's own and every correction brings something to light that the value hid, or where the
+/// terms allow it.
 pub(super) fn ways_out(
-    context: &Trial,
-    alone: Option<&Trial>,
+    trial: &Trial,
+    before: &[Violation],
     kind: &Kind,
-    may_raise_limit: bool,
-) -> Vec<Edit> {
-    let target = identity(kind);
-    let before = context.identities();
-    let gone = |edit: &Edit| {
-        let after = context.with(edit).identities();
-        let gone = !after.contains(&target)
-            && alone.is_none_or(|alone| !alone.with(edit).identities().contains(&target));
-        (gone, after)
+    terms: Terms,
+) -> Vec<WayOut> {
+    let options = Options::new(&trial.request);
+    let search = Search {
+        trial,
+        options: &options,
+        before,
+        target: kind,
+        terms,
     };
-    let options = Options::new(&context.request);
-    let clean = |edit: &Edit| {
-        let (gone, after) = gone(edit);
-        gone && after.iter().all(|other| before.contains(other))
-    };
-    let found = try_all(context, &options, kind, may_raise_limit, &clean);
-    if !found.is_empty() || !is_self_contained(kind) {
+    let found = search.try_all();
+    if !found.is_empty() || terms.may_uncover || !is_self_contained(kind) {
         return found;
     }
-    // What can't be read hides what would be wrong with it; correcting it may bring that to light, best little of it.
-    let vanishes = |edit: &Edit| gone(edit).0;
-    let mut found = try_all(context, &options, kind, may_raise_limit, &vanishes);
-    found.sort_by_cached_key(|edit| context.with(edit).identities().len());
+    let search = Search {
+        terms: Terms {
+            may_uncover: true,
+            ..terms
+        },
+        ..search
+    };
+    let mut found = search.try_all();
+    found.sort_by_key(|way_out| way_out.remaining.len());
     found
 }
 
@@ -79,118 +126,520 @@ pub(super) fn is_self_contained(kind: &Kind) -> bool {
     )
 }
 
-fn try_all(
-    context: &Trial,
-    options: &Options<'_>,
-    kind: &Kind,
-    may_raise_limit: bool,
-    good: &dyn Fn(&Edit) -> bool,
-) -> Vec<Edit> {
-    let mut ways_out = Vec::new();
-    for candidate in candidates(options, kind) {
-        let edit = match candidate {
-            Candidate::Exactly(edit) => good(&edit).then_some(edit),
-            Candidate::Lower(id) => context
-                .size(id)
-                .and_then(|size| moved(id, size, false, kind, good)),
-            // Only where the size that was probably meant does not fit.
-            Candidate::LowerFrom(id, size) if ways_out.is_empty() => {
-                moved(id, size, false, kind, good)
-            }
-            Candidate::LowerFrom(..) => None,
-            Candidate::Raise(id) => context
-                .size(id)
-                .and_then(|size| moved(id, size, true, kind, good)),
-            Candidate::LowerFraction(id) => lowered_fraction(options, id, good),
-            Candidate::RaiseLimit => context
-                .request
-                .container_limit
-                .filter(|_| may_raise_limit)
-                .and_then(|limit| {
-                    nearest_good_size(limit, true, &[], |limit| good(&Edit::Limit(limit)))
-                        .map(Edit::Limit)
-                }),
+/// What a search for ways out knows.
+struct Search<'a> {
+    trial: &'a Trial,
+    options: &'a Options<'a>,
+    before: &'a [Violation],
+    target: &'a Kind,
+    terms: Terms,
+}
+
+/// An option whose value is moved until it is far enough.
+#[derive(Clone, Copy)]
+enum Movable {
+    Size(Id),
+    /// A size that is written as a number of mebibytes.
+    Mebibytes(Id),
+    Fraction(Id),
+    Limit,
+    Environment,
+}
+
+impl Movable {
+    fn of(id: Id) -> Movable {
+        if id == Id::HeapMb {
+            Movable::Mebibytes(id)
+        } else if id.is_fraction() {
+            Movable::Fraction(id)
+        } else {
+            Movable::Size(id)
+        }
+    }
+
+    /// By how many bytes a step of one changes the size.
+    fn unit(self) -> u64 {
+        match self {
+            Movable::Mebibytes(_) => Bytes::MEBI.get(),
+            _ => 1,
+        }
+    }
+
+    /// How far a value can be moved.
+    fn end(self, current: u64, upwards: bool) -> u64 {
+        match self {
+            _ if !upwards => 0,
+            Movable::Mebibytes(_) => i32::MAX.unsigned_abs().into(),
+            _ if current < LARGEST_OFFERED.get() => LARGEST_OFFERED.get(),
+            _ => Bytes::MAX.get(),
+        }
+    }
+
+    fn edit(self, value: u64) -> Edit {
+        match self {
+            Movable::Size(id) => Edit::Set(id, memory_size::text(Bytes(value))),
+            Movable::Mebibytes(id) => Edit::Set(id, value.to_string()),
+            Movable::Environment => Edit::SetEnvironment(memory_size::text(Bytes(value))),
+            Movable::Fraction(id) => Edit::Set(id, fraction_text(fraction_of(value))),
+            Movable::Limit => Edit::Limit(Bytes(value)),
+        }
+    }
+
+    fn option(self) -> Option<Id> {
+        match self {
+            Movable::Size(id) | Movable::Mebibytes(id) | Movable::Fraction(id) => Some(id),
+            Movable::Limit | Movable::Environment => None,
+        }
+    }
+
+    fn exact(self, value: u64, upwards: bool) -> Exact {
+        let text = match self {
+            Movable::Size(_) | Movable::Environment => format!("{value}b"),
+            Movable::Fraction(_) => fraction_text(fraction_of(value)),
+            Movable::Limit | Movable::Mebibytes(_) => value.to_string(),
         };
-        if let Some(edit) = edit
-            && !ways_out.contains(&edit)
-        {
-            ways_out.push(edit);
-            if ways_out.len() == WAYS_OUT {
-                break;
+        if upwards {
+            Exact::AtLeast(text)
+        } else {
+            Exact::AtMost(text)
+        }
+    }
+
+    /// Values beyond the bound that people write, the nearest of the roundest first, and the bound itself.
+    fn written(self, bound: u64, upwards: bool) -> Vec<Edit> {
+        match self {
+            Movable::Mebibytes(_) => vec![self.edit(bound)],
+            Movable::Size(_) | Movable::Limit | Movable::Environment => {
+                [Bytes::MEBI, Bytes::KIBI, Bytes(1)]
+                    .into_iter()
+                    .filter_map(|unit| {
+                        let below = bound / unit.get() * unit.get();
+                        if upwards && below < bound {
+                            below
+                                .checked_add(unit.get())
+                                .filter(|above| *above <= Bytes::MAX.get())
+                        } else {
+                            Some(below)
+                        }
+                    })
+                    .map(|value| self.edit(value))
+                    .collect()
+            }
+            Movable::Fraction(id) => {
+                let fraction = fraction_of(bound);
+                let rounded = [2_usize, 4].into_iter().filter_map(|places| {
+                    let scale = 10_f64.powi(i32::try_from(places).ok()?);
+                    let parts = (f64::from(fraction) * scale).round();
+                    [parts, parts - 1.0]
+                        .into_iter()
+                        .filter(|parts| *parts >= 0.0)
+                        .map(|parts| short_decimal(parts / scale, places))
+                        .find(|text| text.parse::<f32>().is_ok_and(|value| value <= fraction))
+                });
+                rounded
+                    .map(|text| Edit::Set(id, text))
+                    .chain([self.edit(bound)])
+                    .collect()
             }
         }
     }
-    ways_out
 }
 
-/// A size option moved as little as possible.
-fn moved(
-    id: Id,
-    current: Bytes,
-    upwards: bool,
-    kind: &Kind,
-    good: &dyn Fn(&Edit) -> bool,
-) -> Option<Edit> {
-    let set = |size: Bytes| Edit::Set(id, memory_size::text(size));
-    let seed = gap(kind).map(|gap| {
-        if upwards {
-            current.saturating_add(gap)
-        } else {
-            current.saturating_sub(gap)
+/// A fraction by its bits, which are in the order of the fractions.
+fn fraction_of(bits: u64) -> f32 {
+    f32::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))
+}
+
+/// The shortest text of a fraction, with a digit behind the point.
+fn fraction_text(fraction: f32) -> String {
+    let text = fraction.to_string();
+    if text.contains('.') {
+        text
+    } else {
+        text + ".0"
+    }
+}
+
+/// At most this many decimals, no zeros at the end but one behind the point.
+fn short_decimal(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    let text = text.trim_end_matches('0');
+    if text.ends_with('.') {
+        format!("{text}0")
+    } else {
+        text.to_owned()
+    }
+}
+
+impl Search<'_> {
+    fn try_all(&self) -> Vec<WayOut> {
+        let found = self.try_each(candidates(self.options, self.target));
+        // Nobody is told that no single change helps before every one was tried.
+        if found.is_empty() && !self.terms.all && !is_self_contained(self.target) {
+            return self.try_each(every_candidate(self.options));
         }
-    });
-    nearest_good_size(current, upwards, seed.as_slice(), |size| good(&set(size))).map(set)
-}
+        found
+    }
 
-/// A fraction lowered as little as possible, in hundredths.
-fn lowered_fraction(options: &Options<'_>, id: Id, good: &dyn Fn(&Edit) -> bool) -> Option<Edit> {
-    let current = match options.setting(id) {
-        Some(setting) => decimal::parse_java_float(&setting.value).ok()?,
-        None => id.default_fraction(),
-    };
-    (0..100_u32)
-        .rev()
-        .map(|hundredths| (hundredths, format!("0.{hundredths:02}")))
-        .filter(|(_, text)| text.parse::<f32>().is_ok_and(|fraction| fraction < current))
-        .map(|(_, text)| Edit::Set(id, text.trim_end_matches('0').to_owned()))
-        .map(|edit| match edit {
-            Edit::Set(id, text) if text.ends_with('.') => Edit::Set(id, text + "0"),
-            edit => edit,
+    fn try_each(&self, candidates: Vec<Candidate>) -> Vec<WayOut> {
+        let mut found: Vec<WayOut> = Vec::new();
+        for (index, candidate) in candidates.into_iter().enumerate() {
+            let way_out = match candidate {
+                Candidate::Exactly(edit) => self.exactly(&edit, index == 0),
+                // Only where the size that was probably meant does not fit.
+                Candidate::LowerFrom(id, size) if found.is_empty() => {
+                    self.settled(Movable::of(id), (size.get(), 0), false)
+                }
+                Candidate::LowerFrom(..) => None,
+                Candidate::Lower(id) => self.moved(id, false),
+                Candidate::Raise(id) => self.moved(id, true),
+                Candidate::LowerFraction(id) => self.lowered_fraction(id),
+                Candidate::RaiseLimit => self.raised_limit(),
+                Candidate::LowerEnvironment => self.moved_environment(false),
+                Candidate::RaiseEnvironment => self.moved_environment(true),
+            };
+            let Some(way_out) = way_out else { continue };
+            // A second change of the same place is a worse form of the first.
+            let is_new = found
+                .iter()
+                .all(|other| !other.suggestion.is_at_same_place(&way_out.suggestion));
+            if is_new {
+                found.push(way_out);
+            }
+            if found.len() == OFFERED && !self.terms.all {
+                break;
+            }
+        }
+        found
+    }
+
+    fn current(&self, id: Id) -> Option<u64> {
+        if id == Id::HeapMb {
+            return self.options.setting(id)?.value.parse().ok();
+        }
+        self.trial.size(id).map(Bytes::get)
+    }
+
+    /// A change that is no matter of degree.
+    fn exactly(&self, edit: &Edit, is_first: bool) -> Option<WayOut> {
+        let remaining = self.trial.with(edit).findings();
+        if self.relevant(&remaining).next().is_some() {
+            return None;
+        }
+        let amount = match edit {
+            Edit::Set(id, value) if !is_first => {
+                let new = memory_size::parse(value).map_or(0, Bytes::get);
+                Bytes(new.abs_diff(self.current(*id).unwrap_or(new)))
+            }
+            _ => Bytes::ZERO,
+        };
+        Some(WayOut {
+            suggestion: self.trial.suggestion(edit),
+            remaining,
+            amount,
+            is_removal: !matches!(edit, Edit::Set(..)) && !is_first,
         })
-        .find(|edit| good(edit))
+    }
+
+    /// A size moved as little as possible.
+    fn moved(&self, id: Id, upwards: bool) -> Option<WayOut> {
+        let is_written = self.options.is_set(id);
+        let current = match self.current(id) {
+            Some(current) => current,
+            // There is nothing to raise yet.
+            None if upwards && !is_written => 0,
+            None => return None,
+        };
+        let movable = Movable::of(id);
+        self.settled(
+            movable,
+            (current, movable.end(current, upwards)),
+            is_written,
+        )
+    }
+
+    fn raised_limit(&self) -> Option<WayOut> {
+        let limit = self.trial.request.container_limit?;
+        let range = (limit.get(), Movable::Limit.end(limit.get(), true));
+        self.terms
+            .may_raise_limit
+            .then(|| self.settled(Movable::Limit, range, true))?
+    }
+
+    fn moved_environment(&self, upwards: bool) -> Option<WayOut> {
+        let value = self.trial.request.legacy_heap_environment.as_ref()?;
+        let current = memory_size::parse(value).ok()?.get();
+        let movable = Movable::Environment;
+        self.settled(movable, (current, movable.end(current, upwards)), true)
+    }
+
+    /// A fraction lowered as little as possible.
+    fn lowered_fraction(&self, id: Id) -> Option<WayOut> {
+        let current = self.trial.fraction(id).filter(|current| *current > 0.0)?;
+        let range = (u64::from(current.to_bits()), 0);
+        self.settled(Movable::Fraction(id), range, self.options.is_set(id))
+    }
+
+    /// Where to begin with a fraction: the part that it gave is less by the gap.
+    fn first_fraction(&self, id: Id, current: f32, gap: u64) -> Option<u64> {
+        let part = part_of(self.target, id).filter(|part| *part > Bytes::ZERO)?;
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "only where a search begins"
+        )]
+        let first = {
+            let left = 1.0 - gap as f64 / part.get() as f64;
+            (f64::from(current) * left.max(0.0)) as f32
+        };
+        Some(u64::from(first.to_bits()).min(u64::from(current.to_bits()) - 1))
+    }
+
+    /// A value moved from the first of the range towards the second, and no farther than it has to be; `is_written`
+    /// where it stands at the first already.
+    fn settled(
+        &self,
+        movable: Movable,
+        (current, end): (u64, u64),
+        is_written: bool,
+    ) -> Option<WayOut> {
+        if current == end {
+            return None;
+        }
+        let mut probe = Probe::new(self.trial, movable.option());
+        let pressures = if is_written {
+            self.pressures(self.before)
+        } else {
+            self.pressures(&probe.findings_after(movable.edit(current)))
+        }?;
+        let gap = pressures.iter().map(|pressure| pressure.gap).max();
+        let gap = gap.filter(|gap| *gap > 0);
+        let start = Start {
+            value: current,
+            gap: gap.map(|gap| gap.div_ceil(movable.unit())),
+            first: match movable {
+                Movable::Fraction(id) => {
+                    gap.and_then(|gap| self.first_fraction(id, fraction_of(current), gap))
+                }
+                _ => None,
+            },
+        };
+        let bound = nearest(&start, end, |value| {
+            let findings = probe.findings_after(movable.edit(value));
+            match self.verdict(&findings, &pressures) {
+                Verdict::Short(gap) => Verdict::Short(gap.map(|gap| gap.div_ceil(movable.unit()))),
+                verdict => verdict,
+            }
+        })?;
+        let upwards = end > current;
+        movable
+            .written(bound, upwards)
+            .into_iter()
+            .find_map(|edit| {
+                let remaining = probe.findings_after(edit.clone());
+                if self.relevant(&remaining).next().is_some() {
+                    return None;
+                }
+                Some(WayOut {
+                    suggestion: Suggestion {
+                        exact: Some(movable.exact(bound, upwards)),
+                        ..self.trial.suggestion(&edit)
+                    },
+                    remaining,
+                    amount: self.amount(movable, current, &edit),
+                    is_removal: false,
+                })
+            })
+    }
+
+    /// By how much an edit changes what was asked, in bytes.
+    fn amount(&self, movable: Movable, current: u64, edit: &Edit) -> Bytes {
+        let size = |text: &str| memory_size::parse(text).map_or(0, Bytes::get);
+        match (movable, edit) {
+            (Movable::Mebibytes(_), Edit::Set(_, text)) => {
+                let new = text.parse::<u64>().unwrap_or(current);
+                Bytes::from_mebibytes(new.abs_diff(current))
+            }
+            (Movable::Fraction(_), Edit::Set(_, text)) => {
+                let total = self.trial.request.container_limit;
+                let total = total
+                    .or_else(|| self.trial.size(Id::ProcessSize))
+                    .or_else(|| self.trial.size(Id::FlinkSize))
+                    .unwrap_or(Bytes::GIBI);
+                let lowered = fraction_of(current) - text.parse::<f32>().unwrap_or(0.0);
+                fraction::forward(total, lowered.clamp(0.0, 0.999)).unwrap_or(Bytes::ZERO)
+            }
+            (_, Edit::Set(_, text) | Edit::SetEnvironment(text)) => {
+                Bytes(size(text).abs_diff(current))
+            }
+            (_, Edit::Limit(limit)) => Bytes(limit.get().abs_diff(current)),
+            _ => Bytes::ZERO,
+        }
+    }
+
+    /// What of the findings keeps a change from being a way out.
+    fn relevant<'b>(&'b self, findings: &'b [Violation]) -> impl Iterator<Item = &'b Violation> {
+        let target = identity(self.target);
+        findings.iter().filter(move |finding| {
+            let found = identity(&finding.kind);
+            found == target || (!self.terms.may_uncover && !self.knows(found))
+        })
+    }
+
+    fn knows(&self, identity: Identity) -> bool {
+        self.before
+            .iter()
+            .any(|known| trial::identity(&known.kind) == identity)
+    }
+
+    /// The pressures behind what keeps a change from being a way out; `None` where a change of degree can't help.
+    fn pressures(&self, findings: &[Violation]) -> Option<Vec<Pressure>> {
+        let pressures: Option<Vec<Pressure>> = self
+            .relevant(findings)
+            .map(|finding| pressure(&finding.kind))
+            .collect();
+        pressures.filter(|pressures| !pressures.is_empty())
+    }
+
+    /// A value leads not far enough as long as nothing but the pressures of the start is left.
+    fn verdict(&self, findings: &[Violation], start: &[Pressure]) -> Verdict {
+        let mut gap = None;
+        for finding in self.relevant(findings) {
+            let same = pressure(&finding.kind).filter(|pressure| {
+                start.iter().any(|start| {
+                    (start.sum, start.is_too_small) == (pressure.sum, pressure.is_too_small)
+                })
+            });
+            match same {
+                Some(pressure) => gap = gap.max(Some(pressure.gap)),
+                None => return Verdict::Beyond,
+            }
+        }
+        match gap {
+            None => Verdict::Good,
+            Some(gap) => Verdict::Short(Some(gap).filter(|gap| *gap > 0)),
+        }
+    }
 }
 
-/// By how much something has to move, from the numbers of the violation.
-fn gap(kind: &Kind) -> Option<Bytes> {
-    Some(match kind {
+/// Which of the model's sums does not work out.
+#[derive(Clone, Copy, PartialEq)]
+enum Sum {
+    /// The parts and their total: what one of them gives way to, the next needs.
+    Parts,
+    /// The two totals.
+    Totals,
+    /// The process and its container.
+    Container,
+    /// The two ends of a range.
+    Range(Id),
+}
+
+/// In which direction a sum does not work out, and by how much.
+struct Pressure {
+    sum: Sum,
+    /// Whether there is too little for what is to come out of it.
+    is_too_small: bool,
+    /// In bytes; zero where it is not known.
+    gap: u64,
+}
+
+/// The pressure behind a violation; `None` for one that is no matter of degree.
+fn pressure(kind: &Kind) -> Option<Pressure> {
+    let lacks = |sum, needed: Bytes, there: Bytes| {
+        Some(Pressure {
+            sum,
+            is_too_small: true,
+            gap: needed.saturating_sub(there).get(),
+        })
+    };
+    let within = |sum, rest: Bytes, minimum: Bytes, maximum: Bytes| {
+        Some(Pressure {
+            sum,
+            is_too_small: rest < minimum,
+            gap: minimum
+                .saturating_sub(rest)
+                .max(rest.saturating_sub(maximum))
+                .get(),
+        })
+    };
+    match kind {
         Kind::ComponentsExceedFlink {
             sum, total_flink, ..
-        } => sum.saturating_sub(*total_flink),
-        Kind::NetworkOutOfRange {
-            network: rest,
-            minimum,
-            maximum,
-            ..
-        }
-        | Kind::OverheadOutOfRange {
-            overhead: rest,
-            minimum,
-            maximum,
-            ..
-        } => minimum
-            .saturating_sub(*rest)
-            .max(rest.saturating_sub(*maximum)),
-        Kind::ProcessExceedsLimit {
+        } => lacks(Sum::Parts, *sum, *total_flink),
+        Kind::JvmExceedsProcess {
+            metaspace,
+            overhead,
             total_process,
-            limit,
-        } => total_process.saturating_sub(*limit),
+        } => lacks(
+            Sum::Parts,
+            metaspace.saturating_add(*overhead),
+            *total_process,
+        ),
+        Kind::NetworkOutOfRange {
+            network,
+            minimum,
+            maximum,
+            ..
+        } => within(Sum::Parts, *network, *minimum, *maximum),
+        Kind::NetworkDiffersFromBuffers {
+            network, buffers, ..
+        } => within(Sum::Parts, *network, *buffers, *buffers),
+        Kind::NetworkTooSmall {
+            network,
+            segment_size,
+        } => lacks(Sum::Parts, *segment_size, *network),
+        Kind::NetworkTooLarge {
+            network,
+            segment_size,
+        } => {
+            let most = segment_size.get().saturating_mul(1 << 31) - 1;
+            within(Sum::Parts, *network, Bytes::ZERO, Bytes(most))
+        }
+        Kind::HeapTooSmall { heap } => lacks(
+            Sum::Parts,
+            startup::HEAP_MUST_EXCEED.saturating_add(Bytes(1)),
+            *heap,
+        ),
+        Kind::Overflow { .. } => lacks(Sum::Parts, Bytes::ZERO, Bytes::ZERO),
         Kind::ProcessBelowFlink {
             total_process,
             total_flink,
             metaspace,
-        } => total_flink
-            .saturating_add(*metaspace)
-            .saturating_sub(*total_process),
-        _ => return None,
-    })
+        } => lacks(
+            Sum::Totals,
+            total_flink.saturating_add(*metaspace),
+            *total_process,
+        ),
+        Kind::OverheadOutOfRange {
+            overhead,
+            minimum,
+            maximum,
+            ..
+        } => within(Sum::Totals, *overhead, *minimum, *maximum),
+        Kind::ProcessExceedsLimit {
+            total_process,
+            limit,
+        } => lacks(Sum::Container, *total_process, *limit),
+        Kind::RangeInverted {
+            fraction_option,
+            minimum,
+            maximum,
+            ..
+        } => lacks(Sum::Range(*fraction_option), *minimum, *maximum),
+        _ => None,
+    }
+}
+
+/// The part that a fraction gave, where the violation tells it.
+fn part_of(kind: &Kind, fraction: Id) -> Option<Bytes> {
+    match (kind, fraction) {
+        (
+            Kind::ComponentsExceedFlink { parts, .. } | Kind::NetworkOutOfRange { parts, .. },
+            Id::ManagedFraction,
+        ) => parts.managed,
+        (Kind::ComponentsExceedFlink { parts, .. }, Id::NetworkFraction) => parts.network,
+        (Kind::JvmExceedsProcess { overhead, .. }, Id::JvmOverheadFraction) => Some(*overhead),
+        _ => None,
+    }
 }

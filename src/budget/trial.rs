@@ -6,8 +6,10 @@
 use std::mem::Discriminant;
 
 use super::{
+    decimal,
     derivation::{Derivation, EveryViolation},
     effective::Options,
+    fraction,
     infeasible::{Change, Suggestion},
     memory_size,
     options::{self, Id},
@@ -31,6 +33,8 @@ pub(super) enum Edit {
     RemoveKey(String),
     /// Takes `FLINK_TM_HEAP` out of the environment.
     RemoveEnvironment,
+    /// Writes `FLINK_TM_HEAP`.
+    SetEnvironment(String),
     /// Gives the container this much memory.
     Limit(Bytes),
 }
@@ -123,19 +127,14 @@ impl Trial {
         }
     }
 
-    /// What is wrong with it, without numbers.
-    pub fn identities(&self) -> Vec<Identity> {
-        let options = Options::new(&self.request);
-        violations(&options)
-            .1
-            .iter()
-            .map(|violation| identity(&violation.kind))
-            .collect()
+    /// What is wrong with it.
+    pub fn findings(&self) -> Vec<Violation> {
+        violations(&Options::new(&self.request)).1
     }
 
     /// Whether nothing is wrong with it.
     pub fn solves(&self) -> bool {
-        violations(&Options::new(&self.request)).1.is_empty()
+        self.findings().is_empty()
     }
 
     /// The size of an option now: written, or by default; `None` where it does not parse or there is none.
@@ -145,6 +144,16 @@ impl Trial {
             Some(setting) => memory_size::parse(&setting.value).ok(),
             None => id.default_size(self.request.flink_version),
         }
+    }
+
+    /// The fraction of an option now: written, or by default; `None` where Flink does not take it.
+    pub fn fraction(&self, id: Id) -> Option<f32> {
+        let options = Options::new(&self.request);
+        let fraction = match options.setting(id) {
+            Some(setting) => decimal::parse_java_float(&setting.value).ok()?,
+            None => id.default_fraction(),
+        };
+        fraction::is_valid(fraction).then_some(fraction)
     }
 
     /// The request after a change.
@@ -190,6 +199,7 @@ impl Trial {
     /// A change, as it is shown to people.
     pub fn suggestion(&self, edit: &Edit) -> Suggestion {
         let written = |key: String, setting: Option<&Setting>, change: Change| Suggestion {
+            exact: None,
             path: setting.map_or_else(String::new, |setting| setting.origin.path(&setting.key)),
             origin: setting.map(|setting| setting.origin.clone()),
             current: setting.map(|setting| setting.value.clone()),
@@ -213,6 +223,7 @@ impl Trial {
                         origin: Some(origin),
                         current: None,
                         change: Change::Set(value.clone()),
+                        exact: None,
                     }
                 }
             },
@@ -240,12 +251,16 @@ impl Trial {
                 settings.iter().find(|setting| setting.key == *key),
                 Change::Remove,
             ),
-            Edit::RemoveEnvironment => Suggestion {
+            Edit::RemoveEnvironment | Edit::SetEnvironment(_) => Suggestion {
                 key: options.heap_environment().to_owned(),
                 path: Origin::Environment.path(options.heap_environment()),
                 origin: Some(Origin::Environment),
                 current: self.request.legacy_heap_environment.clone(),
-                change: Change::Remove,
+                change: match edit {
+                    Edit::SetEnvironment(value) => Change::Set(value.clone()),
+                    _ => Change::Remove,
+                },
+                exact: None,
             },
             Edit::Limit(limit) => Suggestion {
                 key: options.key(Id::ProcessSize).to_owned(),
@@ -253,81 +268,57 @@ impl Trial {
                 origin: Some(Origin::ContainerLimit),
                 current: self.request.container_limit.map(quantity::memory_text),
                 change: Change::Set(quantity::memory_text(*limit)),
+                exact: None,
             },
         }
     }
 }
 
-/// The nearest size below or above `current` that is good, in whole mebibytes where that is possible.
+/// One option of a request, its container's limit or its environment, at one value after the other: what each
+/// leads to.
 ///
-/// `seeds` are sizes that arithmetic suggests; they are exact where the violation stands alone. What is good may be
-/// a window (network memory as the rest of two sizes must be neither too small nor too large), so otherwise a grid
-/// is walked away from `current`, and the step in which it turned good is halved.
-pub(super) fn nearest_good_size(
-    current: Bytes,
-    upwards: bool,
-    seeds: &[Bytes],
-    good: impl Fn(Bytes) -> bool,
-) -> Option<Bytes> {
-    let beyond = |size: &Bytes| {
-        if upwards {
-            *size > current
-        } else {
-            *size < current
-        }
-    };
-    for seed in seeds.iter().copied() {
-        let rounded = if upwards {
-            seed.round_up_to_mebibyte()
-        } else {
-            Bytes::from_mebibytes(seed.whole_mebibytes())
-        };
-        if let Some(size) = [rounded, seed]
-            .into_iter()
-            .filter(beyond)
-            .find(|size| good(*size))
-        {
-            return Some(size);
-        }
+/// The request is copied once, however many values are tried.
+pub(super) struct Probe {
+    request: Request,
+    /// Where the option stands; `None` for what is no option.
+    index: Option<usize>,
+}
+
+impl Probe {
+    /// An option where it stands, or where it would be written; without an option, what is none.
+    pub fn new(trial: &Trial, option: Option<Id>) -> Probe {
+        let mut request = trial.request.clone();
+        let index = option.map(|id| {
+            let settings = trial.request.configuration.settings();
+            let chosen = Options::new(&trial.request).setting(id);
+            chosen
+                .and_then(|chosen| {
+                    settings
+                        .iter()
+                        .position(|setting| std::ptr::eq(setting, chosen))
+                })
+                .unwrap_or_else(|| {
+                    let origin = trial.place(id);
+                    let key = id.key(request.role);
+                    request.configuration.push(key, String::new(), origin);
+                    settings.len()
+                })
+        });
+        Probe { request, index }
     }
-    let mebibytes = current.whole_mebibytes();
-    let mut bad = mebibytes;
-    let mut found = None;
-    let step = |index: u32| -> Option<u64> {
-        if upwards {
-            // Doubling steps: 1, 2, 4, … mebibytes above.
-            mebibytes
-                .checked_add(1_u64.checked_shl(index)?)
-                .filter(|sum| *sum < 1 << 43)
-        } else {
-            // First as fine as possible near the top, then in sixty-fourths.
-            match index {
-                0 if !current.get().is_multiple_of(Bytes::MEBI.get()) => Some(mebibytes),
-                0..10 => mebibytes.checked_sub(1 << index),
-                10..74 => Some(mebibytes / 64 * u64::from(73 - index)),
-                _ => None,
+
+    /// What is wrong after a change of this option, or of what is none; any other change changes nothing.
+    pub fn findings_after(&mut self, edit: Edit) -> Vec<Violation> {
+        match (edit, self.index) {
+            (Edit::Set(_, value), Some(index)) => {
+                self.request.configuration.settings_mut()[index].value = value;
             }
+            (Edit::Limit(limit), None) => self.request.container_limit = Some(limit),
+            (Edit::SetEnvironment(value), None) => {
+                self.request.legacy_heap_environment = Some(value);
+            }
+            _ => {}
         }
-    };
-    for index in 0..74 {
-        let Some(next) = step(index) else { continue };
-        if (upwards && next <= bad && index > 0) || (!upwards && next > bad) {
-            continue;
-        }
-        if good(Bytes::from_mebibytes(next)) {
-            found = Some(next);
-            break;
-        }
-        bad = next;
+        violations(&Options::new(&self.request)).1
     }
-    let mut nearest = found?;
-    while nearest.abs_diff(bad) > 1 {
-        let middle = nearest.midpoint(bad);
-        if good(Bytes::from_mebibytes(middle)) {
-            nearest = middle;
-        } else {
-            bad = middle;
-        }
-    }
-    Some(Bytes::from_mebibytes(nearest))
 }

@@ -5,10 +5,9 @@ use super::{
     Budget,
     effective::Options,
     infeasible::{Change, Code, Conflict, OptionReference, Severity, Suggestion},
-    memory_size,
     options::{self, Id},
     request::{Origin, Setting},
-    statement::reference,
+    statement::{limit_reference, reference},
 };
 use crate::{bytes::Bytes, quantity};
 
@@ -172,28 +171,21 @@ fn ineffective(setting: &Setting, reason: &str, removable: bool) -> Conflict {
             path,
             current: Some(setting.value.clone()),
             change: Change::Remove,
+            exact: None,
         });
     }
     conflict
 }
 
 fn warning(code: Code, setting: &Setting, bound: &str, message: String) -> Conflict {
-    Conflict {
-        code,
-        severity: Severity::Warning,
-        options: vec![OptionReference {
-            key: setting.key.clone(),
-            origin: Some(setting.origin.clone()),
-            path: setting.origin.path(&setting.key),
-            value: setting.value.clone(),
-            is_default: false,
-        }],
-        configured: setting.value.clone(),
-        bound: bound.to_owned(),
-        sum: Vec::new(),
-        message,
-        suggestions: Vec::new(),
-    }
+    let reference = OptionReference {
+        key: setting.key.clone(),
+        origin: Some(setting.origin.clone()),
+        path: setting.origin.path(&setting.key),
+        value: setting.value.clone(),
+        is_default: false,
+    };
+    Conflict::new(code, Severity::Warning, vec![reference], bound, message)
 }
 
 /// Much of the container is left to nothing.
@@ -209,26 +201,26 @@ fn unused_memory(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
     let process_size = options.key(Id::ProcessSize);
     let limit_path = Origin::ContainerLimit.path(process_size);
     let smaller = quantity::memory_text(budget.total_process.bytes.round_up_to_mebibyte());
-    Some(Conflict {
-        code: Code::UnusedMemory,
-        severity: Severity::Warning,
-        options: total
-            .and_then(|id| reference(options, id))
-            .into_iter()
-            .collect(),
-        configured: memory_size::text(budget.total_process.bytes),
-        bound: memory_size::text(limit),
-        sum: Vec::new(),
-        message: format!(
-            "the process takes {} of the container's {limit}, and {unused} stay unused; set {limit_path} to {smaller}",
-            budget.total_process.bytes
-        ),
-        suggestions: vec![Suggestion {
-            key: process_size.to_owned(),
-            origin: Some(Origin::ContainerLimit),
-            path: limit_path,
-            current: Some(quantity::memory_text(limit)),
-            change: Change::Set(smaller),
-        }],
-    })
+    let message = format!(
+        "the process takes {} of the container's {limit}, and {unused} stay unused; set {limit_path} to {smaller}",
+        budget.total_process.bytes
+    );
+    let mut references = vec![limit_reference(options, limit)];
+    references.extend(total.and_then(|id| reference(options, id)));
+    let mut conflict = Conflict::new(
+        Code::UnusedMemory,
+        Severity::Warning,
+        references,
+        format!("<= {smaller}"),
+        message,
+    );
+    conflict.suggestions.push(Suggestion {
+        key: process_size.to_owned(),
+        origin: Some(Origin::ContainerLimit),
+        path: limit_path,
+        current: Some(quantity::memory_text(limit)),
+        change: Change::Set(smaller),
+        exact: None,
+    });
+    Some(conflict)
 }

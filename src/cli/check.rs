@@ -105,6 +105,7 @@ fn verdict(answer: &Answer, screen: &Screen) -> String {
         text::push_wrapped(&mut text, &first, "    ", &content, screen);
         text::push_fixes(&mut text, conflict, "    ", screen);
     }
+    text::push_joint(&mut text, answer, "  ", screen);
     text
 }
 

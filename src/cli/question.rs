@@ -51,6 +51,8 @@ pub(super) struct Answer {
     pub adjustments: Vec<Suggestion>,
     /// Errors first, then warnings.
     pub conflicts: Vec<Conflict>,
+    /// Changes that make the memory options solve, all of them together.
+    pub joint: Vec<Suggestion>,
     /// Where the first option of each conflict stands in the file, in the same order; empty for options.
     pub places: Vec<Option<Place>>,
     /// What Flink itself would throw.
@@ -177,6 +179,11 @@ fn answer_options(question: &Question, version: FlinkVersion) -> Answer {
     }
     let mut answer = answer_request(subject, &request);
     answer.conflicts.iter_mut().for_each(speak_of_options);
+    answer.joint.iter_mut().for_each(|change| {
+        if let Some(place) = place_of_option(&change.key, change.origin.as_ref(), &change.path) {
+            change.path = place;
+        }
+    });
     answer
 }
 
@@ -191,13 +198,12 @@ fn speak_of_options(conflict: &mut Conflict) {
             conflict
                 .suggestions
                 .iter_mut()
+                .chain(&mut conflict.assuming)
                 .map(|suggestion| (&suggestion.key, &suggestion.origin, &mut suggestion.path)),
         );
     for (key, origin, path) in places {
-        let place = match origin {
-            Some(Origin::ContainerLimit) => "--container-limit".to_owned(),
-            _ if path.starts_with("spec.") => Origin::CommandLine.path(key),
-            _ => continue,
+        let Some(place) = place_of_option(key, origin.as_ref(), path) else {
+            continue;
         };
         let former = std::mem::replace(path, place.clone());
         renamed.push((former, place));
@@ -207,14 +213,28 @@ fn speak_of_options(conflict: &mut Conflict) {
     }
 }
 
+/// The place on the command line of what a pool has elsewhere.
+fn place_of_option(key: &str, origin: Option<&Origin>, path: &str) -> Option<String> {
+    match origin {
+        Some(Origin::ContainerLimit) => Some("--container-limit".to_owned()),
+        _ if path.starts_with("spec.") => Some(Origin::CommandLine.path(key)),
+        _ => None,
+    }
+}
+
 /// The answer to a request that no pool stands behind.
 pub(super) fn answer_request(subject: Subject, request: &Request) -> Answer {
-    let (budget, conflicts, flink_error) = match solve(request) {
+    let (budget, conflicts, joint, flink_error) = match solve(request) {
         Ok(mut budget) => {
             let warnings = std::mem::take(&mut budget.warnings);
-            (Some(budget), warnings, None)
+            (Some(budget), warnings, Vec::new(), None)
         }
-        Err(infeasible) => (None, infeasible.conflicts, infeasible.flink_error),
+        Err(infeasible) => (
+            None,
+            infeasible.conflicts,
+            infeasible.joint,
+            infeasible.flink_error,
+        ),
     };
     Answer {
         subject,
@@ -228,6 +248,7 @@ pub(super) fn answer_request(subject: Subject, request: &Request) -> Answer {
         budget_hash: None,
         adjustments: Vec::new(),
         conflicts,
+        joint,
         places: Vec::new(),
         flink_error,
         minimum_container_limit: minimum_container_limit(request),
@@ -256,6 +277,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
             adjustments: valid.adjustments,
             places: places(&valid.warnings, &document.document),
             conflicts: valid.warnings,
+            joint: Vec::new(),
             flink_error: None,
             minimum_container_limit: valid.minimum_limit,
         },
@@ -281,6 +303,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
                 adjustments: Vec::new(),
                 places: places(&invalid.conflicts, &document.document),
                 conflicts: invalid.conflicts,
+                joint: invalid.joint,
                 flink_error,
                 minimum_container_limit: invalid.minimum_limit,
             }

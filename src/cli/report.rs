@@ -58,6 +58,8 @@ struct ResultReport<'a> {
     #[serde(skip_serializing_if = "<[Suggestion]>::is_empty")]
     adjustments: &'a [Suggestion],
     conflicts: Vec<ConflictReport<'a>>,
+    #[serde(skip_serializing_if = "<[Suggestion]>::is_empty")]
+    joint_suggestion: &'a [Suggestion],
     #[serde(skip_serializing_if = "Option::is_none")]
     flink_error: Option<&'a FlinkError>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,6 +219,7 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
                 column: place.map(|place| place.column),
             })
             .collect(),
+        joint_suggestion: &answer.joint,
         flink_error: answer.flink_error.as_ref(),
         minimum_container_limit_bytes: answer.minimum_container_limit,
     }

@@ -270,11 +270,40 @@ pub(super) enum Telling {
 
 /// Every conflict of an answer, with its fixes.
 pub(super) fn conflicts(answer: &Answer, telling: Telling, screen: &Screen) -> String {
-    answer
+    let mut text: String = answer
         .conflicts
         .iter()
         .map(|conflict| format!("\n{}", self::conflict(conflict, telling, screen)))
-        .collect()
+        .collect();
+    let mut joint = String::new();
+    push_joint(&mut joint, answer, "", screen);
+    if !joint.is_empty() {
+        text.push('\n');
+        text.push_str(&joint);
+    }
+    text
+}
+
+/// The changes that mend the memory options together, where that is not what one conflict's first fix says.
+pub(super) fn push_joint(text: &mut String, answer: &Answer, indentation: &str, screen: &Screen) {
+    let mut errors = answer.errors();
+    let says_it = errors.next().is_some_and(|first| {
+        first.suggestions.first().map(ToString::to_string)
+            == answer.joint.first().map(ToString::to_string)
+    });
+    if says_it && answer.joint.len() == 1 && errors.next().is_none() {
+        return;
+    }
+    for (index, change) in answer.joint.iter().enumerate() {
+        let word = match (index, answer.joint.len()) {
+            (0, 1) => "all at once:",
+            (0, _) => "all together:",
+            _ => "         and:",
+        };
+        let first = format!("{indentation}{} ", screen.paint(Tone::Good, word));
+        let others = " ".repeat(columns(indentation) + 14);
+        push_wrapped(text, &first, &others, &change.to_string(), screen);
+    }
 }
 
 fn conflict(conflict: &Conflict, telling: Telling, screen: &Screen) -> String {
@@ -411,8 +440,16 @@ fn push_sum(text: &mut String, conflict: &Conflict, screen: &Screen) {
             screen.paint(Tone::Faint, &aligned(&bytes.get().to_string(), counts)),
         ));
     }
-    if !conflict.bound.is_empty() {
-        push_wrapped(text, "    must be ", "      ", &conflict.bound, screen);
+    if let Some(held) = &conflict.total {
+        let (what, bound) = match held.name {
+            "sum" => (String::new(), &held.bound),
+            rest => (
+                format!("{} {} ", title(rest), exact(held.bytes)),
+                &held.bound,
+            ),
+        };
+        let line = format!("{what}must be {bound}");
+        push_wrapped(text, "    ", "      ", &line, screen);
     }
 }
 

@@ -62,16 +62,7 @@ impl At {
     }
 
     fn conflict(self, code: Code, severity: Severity, bound: String, message: String) -> Conflict {
-        Conflict {
-            code,
-            severity,
-            configured: self.reference.value.clone(),
-            options: vec![self.reference],
-            bound,
-            sum: Vec::new(),
-            message,
-            suggestions: Vec::new(),
-        }
+        Conflict::new(code, severity, vec![self.reference], bound, message)
     }
 }
 
@@ -89,6 +80,7 @@ pub(super) fn removing(mut conflict: Conflict) -> Conflict {
         path: reference.path.clone(),
         current: Some(reference.value.clone()),
         change: Change::Remove,
+        exact: None,
     });
     conflict.suggestions.extend(suggestion);
     conflict
@@ -102,6 +94,7 @@ pub(super) fn setting(mut conflict: Conflict, value: impl Into<String>) -> Confl
         path: reference.path.clone(),
         current: Some(reference.value.clone()),
         change: Change::Set(value.into()),
+        exact: None,
     });
     conflict.suggestions.extend(suggestion);
     conflict

@@ -76,7 +76,9 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
     let minimum_limit = solution
         .as_ref()
         .and_then(|solution| solution.minimum_limit);
-    let budget = solution.and_then(|solution| solution.budget);
+    let (budget, joint) = solution
+        .map(|solution| (solution.budget, solution.joint))
+        .unwrap_or_default();
 
     let template = pod_template::read(spec.pod_template.as_ref(), &mut conflicts);
     conflicts.extend(privileges::refused(&template, settings));
@@ -128,6 +130,7 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         return Err(Invalid {
             conflicts,
             minimum_limit,
+            joint,
         });
     };
     Ok(ValidatedPool {
@@ -173,6 +176,8 @@ struct Solution {
     /// The budget, and what had to be changed to get it.
     budget: Option<(Budget, Vec<Suggestion>)>,
     minimum_limit: Option<Bytes>,
+    /// What would have to be changed together.
+    joint: Vec<Suggestion>,
 }
 
 fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict>) -> Solution {
@@ -183,6 +188,7 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
             return Solution {
                 budget: Some((budget, Vec::new())),
                 minimum_limit,
+                joint: Vec::new(),
             };
         }
         Err(infeasible) => infeasible,
@@ -196,6 +202,7 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
         return Solution {
             budget: None,
             minimum_limit,
+            joint: infeasible.joint,
         };
     };
     // What would have been an error is a warning now: the pool runs, but not as it is written.
@@ -207,6 +214,7 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
     Solution {
         budget: Some((budget, adjustments)),
         minimum_limit,
+        joint: Vec::new(),
     }
 }
 

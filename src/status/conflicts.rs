@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::v1alpha1::{ConflictSeverity, ConflictStatus, SuggestionStatus},
-    budget::{Change, Conflict, Severity},
+    budget::{Change, Conflict, Severity, Suggestion, memory_size},
 };
 
 /// The bounds of the schema. Lengths are in characters, as the API server counts them.
@@ -47,21 +47,33 @@ pub(super) fn list(conflicts: &[Conflict]) -> Vec<ConflictStatus> {
             configured: cut(&conflict.configured, SHORT_TEXT),
             bound: cut(&conflict.bound, SHORT_TEXT),
             message: cut(&conflict.message, MESSAGE),
-            suggestions: conflict
-                .suggestions
-                .iter()
-                .take(MOST_SUGGESTIONS)
-                .map(|suggestion| SuggestionStatus {
-                    field_path: cut(&suggestion.path, SHORT_TEXT),
-                    value: match &suggestion.change {
-                        Change::Set(value) => Some(cut(value, SHORT_TEXT)),
-                        Change::Remove => None,
-                    },
-                })
-                .collect(),
+            sum: conflict.total.as_ref().map(|total| {
+                let size = memory_size::text(total.bytes);
+                cut(
+                    &format!("{} {size}, {}", total.name, total.bound),
+                    SHORT_TEXT,
+                )
+            }),
+            suggestions: suggestions(&conflict.suggestions, MOST_SUGGESTIONS),
         });
     }
     list
+}
+
+/// Changes, as many as the schema holds.
+pub(super) fn suggestions(changes: &[Suggestion], most: usize) -> Vec<SuggestionStatus> {
+    let shown = |suggestion: &Suggestion| SuggestionStatus {
+        field_path: cut(&suggestion.path, SHORT_TEXT),
+        value: match &suggestion.change {
+            Change::Set(value) => Some(cut(value, SHORT_TEXT)),
+            Change::Remove => None,
+        },
+        exact: suggestion
+            .exact
+            .as_ref()
+            .map(|exact| cut(&exact.to_string(), SHORT_TEXT)),
+    };
+    changes.iter().take(most).map(shown).collect()
 }
 
 /// Every option that takes part, by key, where there is more than the first.

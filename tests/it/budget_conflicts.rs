@@ -2,8 +2,8 @@
 
 use headroom::{
     budget::{
-        Change, Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Severity,
-        options, solve,
+        Change, Code, Configuration, Conflict, Exact, FlinkVersion, Infeasible, Origin, Request,
+        Severity, options, solve,
     },
     bytes::Bytes,
 };
@@ -66,8 +66,28 @@ fn components_larger_than_the_total_are_summed_up() {
     assert_conflict(
         &conflict,
         Code::ComponentsExceedTotal,
-        "<= 1664299824b",
+        "<= 1229434384b",
         "set spec.flinkConfiguration[taskmanager.memory.managed.size] to 1172m",
+    );
+    assert_eq!(conflict.configured, "4g");
+    assert_eq!(
+        conflict.suggestions[0].exact,
+        Some(Exact::AtMost("1229434384b".to_owned()))
+    );
+    let total = conflict.total.as_ref().expect("parts were added");
+    assert_eq!(
+        (total.name, total.bytes.get(), total.bound.as_str()),
+        ("sum", 4_729_832_736, "<= 1664299824b")
+    );
+    let error = conflict
+        .flink_error
+        .as_ref()
+        .expect("Flink refuses it as well");
+    assert!(
+        error
+            .message
+            .contains("exceed configured Total Flink Memory"),
+        "{error}"
     );
     let sum: Vec<_> = conflict
         .sum
@@ -142,7 +162,7 @@ fn rests_outside_their_range_are_refused() {
     assert_conflict(
         &conflict(Some(8192), &[(options::TASK_HEAP_SIZE, "512m")]),
         Code::NetworkOutOfRange,
-        "64m to 1g",
+        ">= 3135326074b",
         "set spec.flinkConfiguration[taskmanager.memory.task.heap.size] to 2991m",
     );
     assert_conflict(
@@ -154,7 +174,7 @@ fn rests_outside_their_range_are_refused() {
             ],
         ),
         Code::OverheadOutOfRange,
-        "192m to 1g",
+        ">= 4248m",
         "set spec.flinkConfiguration[taskmanager.memory.flink.size] to 3648m",
     );
 }
@@ -165,7 +185,7 @@ fn totals_that_contradict_each_other_are_refused() {
     assert_conflict(
         &conflict(None, &settings),
         Code::TotalsDisagree,
-        ">= 4352m",
+        ">= 4544m",
         "set spec.flinkConfiguration[taskmanager.memory.flink.size] to 3648m",
     );
     let error = infeasible(None, &settings)
@@ -245,7 +265,7 @@ fn what_the_started_process_would_not_survive_is_refused() {
     assert_conflict(
         &conflict(None, &heap),
         Code::HeapTooSmall,
-        "> 2m",
+        "jvmHeap > 2m",
         "remove spec.flinkConfiguration[taskmanager.memory.framework.heap.size]",
     );
     assert_conflict(
@@ -423,4 +443,76 @@ fn external_resources_come_out_in_the_order_of_a_java_hash_map() {
         line.ends_with("-D external-resource.gpu.amount=2"),
         "{line}"
     );
+}
+
+#[test]
+fn what_explains_most_comes_first_and_one_change_may_mend_all() {
+    // The larger of the two is what counts, and what does not fit.
+    let mut request = request(
+        FlinkVersion::V2_1,
+        Some(2048),
+        &[(options::MANAGED_SIZE, "1g")],
+    );
+    request.configuration.push(
+        options::MANAGED_SIZE,
+        "6g",
+        Origin::field("spec.memory.managed.size"),
+    );
+    let infeasible = solve(&request).expect_err("two places, and too much");
+    let codes: Vec<Code> = infeasible
+        .conflicts
+        .iter()
+        .map(|conflict| conflict.code)
+        .collect();
+    assert_eq!(codes, [Code::ComponentsExceedTotal, Code::DuplicateSource]);
+    let joint: Vec<String> = infeasible.joint.iter().map(ToString::to_string).collect();
+    assert_eq!(joint, ["remove spec.memory.managed.size"]);
+}
+
+#[test]
+fn a_conflict_that_no_single_option_mends_says_so() {
+    // Each of the two alone is more than the process, and the process is as large as the container.
+    let settings = [
+        (options::PROCESS_SIZE, "2g"),
+        (options::MANAGED_SIZE, "4g"),
+        (options::TASK_OFF_HEAP_SIZE, "5g"),
+    ];
+    let infeasible = infeasible(Some(2048), &settings);
+    let first = &infeasible.conflicts[0];
+    assert_eq!(first.code, Code::ComponentsExceedTotal);
+    assert_eq!(first.suggestions, []);
+    assert!(
+        first.message.ends_with(
+            "no change of one option mends it: lower several of these, or raise the total"
+        ),
+        "{}",
+        first.message
+    );
+    assert_eq!(first.bound, "sum <= 1664299824b");
+    assert_eq!(infeasible.joint.len(), 2, "{:?}", infeasible.joint);
+}
+
+#[test]
+fn what_an_unreadable_value_hides_is_reported_with_the_correction_that_shows_it() {
+    let settings = [
+        (options::PROCESS_SIZE, "2Gi"),
+        (options::MANAGED_SIZE, "4g"),
+    ];
+    let infeasible = infeasible(None, &settings);
+    let [unreadable, hidden] = infeasible.conflicts.as_slice() else {
+        panic!("{infeasible:#?}")
+    };
+    assert_eq!(unreadable.code, Code::SizeInvalid);
+    assert_eq!(hidden.code, Code::ComponentsExceedTotal);
+    assert!(
+        hidden
+            .message
+            .starts_with("once spec.flinkConfiguration[taskmanager.memory.process.size] is 2g, "),
+        "{}",
+        hidden.message
+    );
+    assert_eq!(hidden.assuming.len(), 1);
+    // One place is enough: a larger process than was probably meant.
+    let joint: Vec<String> = infeasible.joint.iter().map(ToString::to_string).collect();
+    assert_eq!(joint.len(), 1, "{joint:?}");
 }

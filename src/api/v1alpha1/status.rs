@@ -63,6 +63,12 @@ pub struct TaskManagerPoolStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into(), "option".into()]))]
     pub conflicts: Vec<ConflictStatus>,
 
+    /// Changes to the memory options that make them solve, all of them together: as few as possible, each as
+    /// small as possible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub joint_suggestion: Vec<SuggestionStatus>,
+
     /// Conditions: Ready, Available, BudgetResolved; Reconciling and Stalled while they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -208,19 +214,25 @@ pub struct ConflictStatus {
     #[schemars(length(max = 256))]
     pub field_path: Option<String>,
 
-    /// The value, as it was configured; where parts are added, their sum.
+    /// The value of that option, as it was configured or by default.
     #[schemars(length(max = 256))]
     pub configured: String,
 
-    /// What that would have to be.
+    /// What that value would have to be; where no change of it alone helps, what the sum would have to be.
     #[schemars(length(max = 256))]
     pub bound: String,
+
+    /// Where parts are added: what they come to, or leave, and what that would have to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub sum: Option<String>,
 
     /// What is wrong, in one sentence with the sum written out, ending with the way out.
     #[schemars(length(max = 1024))]
     pub message: String,
 
-    /// Changes of which each alone resolves the conflict; the smallest first.
+    /// Changes of one option each, of which each alone resolves the conflict; the best first. None where no single
+    /// option can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub suggestions: Vec<SuggestionStatus>,
@@ -238,4 +250,9 @@ pub struct SuggestionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub value: Option<String>,
+
+    /// Where the value is the nearest round one: the bound itself, to the byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub exact: Option<String>,
 }

@@ -3,8 +3,7 @@
 use super::{
     super::{
         effective::{LegacyHeap, Options},
-        feasible::minimum_container_limit,
-        infeasible::{Code, OptionReference, Term},
+        infeasible::{Code, OptionReference, Term, Total},
         memory_size,
         options::Id,
         request::{Configuration, Origin, Request},
@@ -13,7 +12,7 @@ use super::{
     },
     Statement, limit_reference, path, reference, references, references_if_set, total_references,
 };
-use crate::{bytes::Bytes, quantity};
+use crate::bytes::Bytes;
 
 /// E4 and E5: parts of total Flink memory.
 pub(super) fn components_exceed_flink(
@@ -21,10 +20,11 @@ pub(super) fn components_exceed_flink(
     parts: &Parts,
     sum: Bytes,
     total_flink: Bytes,
+    enough: Option<Bytes>,
 ) -> Statement {
     let (terms, mut written) = terms(options, parts);
     written.extend(total_references(options));
-    let limit_at_fault = limit_at_fault(options);
+    let limit_at_fault = limit_at_fault(options, enough);
     if limit_at_fault.is_some() {
         put_limit_first(&mut written);
     }
@@ -35,13 +35,12 @@ pub(super) fn components_exceed_flink(
             Code::ComponentsExceedTotal
         },
         options: written,
-        configured: limit_at_fault
-            .as_ref()
-            .map_or_else(|| memory_size::text(sum), LimitAtFault::configured),
-        bound: limit_at_fault
-            .as_ref()
-            .and_then(LimitAtFault::bound)
-            .unwrap_or_else(|| format!("<= {}", memory_size::text(total_flink))),
+        bound: String::new(),
+        total: Some(Total {
+            name: "sum",
+            bytes: sum,
+            bound: format!("<= {}", memory_size::text(total_flink)),
+        }),
         what: format!(
             "{}{}, {} more than total Flink memory, {total_flink}{}",
             limit_at_fault
@@ -62,6 +61,7 @@ pub(super) fn jvm_exceeds_process(
     metaspace: Bytes,
     overhead: Bytes,
     total_process: Bytes,
+    enough: Option<Bytes>,
 ) -> Statement {
     let sum = metaspace.saturating_add(overhead);
     let terms = vec![
@@ -73,7 +73,7 @@ pub(super) fn jvm_exceeds_process(
         ),
         term(options, "jvmOverhead", Some(Id::JvmOverheadMin), overhead),
     ];
-    let limit_at_fault = limit_at_fault(options);
+    let limit_at_fault = limit_at_fault(options, enough);
     let mut written = references_if_set(
         options,
         &[
@@ -93,13 +93,12 @@ pub(super) fn jvm_exceeds_process(
             Code::ComponentsExceedTotal
         },
         options: written,
-        configured: limit_at_fault
-            .as_ref()
-            .map_or_else(|| memory_size::text(sum), LimitAtFault::configured),
-        bound: limit_at_fault
-            .as_ref()
-            .and_then(LimitAtFault::bound)
-            .unwrap_or_else(|| format!("<= {}", memory_size::text(total_process))),
+        bound: String::new(),
+        total: Some(Total {
+            name: "sum",
+            bytes: sum,
+            bound: format!("<= {}", memory_size::text(total_process)),
+        }),
         what: format!(
             "{}{}, {} more than total process memory, {total_process}",
             limit_at_fault
@@ -138,12 +137,16 @@ pub(super) fn network_out_of_range(
     Statement {
         code: Code::NetworkOutOfRange,
         options: written,
-        configured: memory_size::text(network),
-        bound: format!(
-            "{} to {}",
-            memory_size::text(minimum),
-            memory_size::text(maximum)
-        ),
+        bound: String::new(),
+        total: Some(Total {
+            name: "network",
+            bytes: network,
+            bound: format!(
+                "{} to {}",
+                memory_size::text(minimum),
+                memory_size::text(maximum)
+            ),
+        }),
         what: format!(
             "network memory is the rest of total Flink memory, {total_flink}{}, after {}, and that rest, \
                      {network}, is {side}",
@@ -172,8 +175,12 @@ pub(super) fn network_differs_from_buffers(
     Statement {
         code: Code::NetworkOutOfRange,
         options: written,
-        configured: memory_size::text(network),
-        bound: memory_size::text(buffers),
+        bound: String::new(),
+        total: Some(Total {
+            name: "network",
+            bytes: network,
+            bound: memory_size::text(buffers),
+        }),
         what: format!(
             "network memory is the rest of total Flink memory, {total_flink}, after {}, and that rest, \
                      {network}, is not the {buffers} of {}",
@@ -199,11 +206,12 @@ pub(super) fn process_below_flink(
             flink_references(options),
         ]
         .concat(),
-        configured: memory_size::text(total_process),
-        bound: format!(
-            ">= {}",
-            memory_size::text(total_flink.saturating_add(metaspace))
-        ),
+        bound: String::new(),
+        total: Some(Total {
+            name: "sum",
+            bytes: total_flink.saturating_add(metaspace),
+            bound: format!("<= {}", memory_size::text(total_process)),
+        }),
         sum: vec![
             term(options, "totalFlink", None, total_flink),
             term(
@@ -250,12 +258,16 @@ pub(super) fn overhead_out_of_range(
             references(options, &[Id::JvmOverheadMin, Id::JvmOverheadMax]),
         ]
         .concat(),
-        configured: memory_size::text(overhead),
-        bound: format!(
-            "{} to {}",
-            memory_size::text(minimum),
-            memory_size::text(maximum)
-        ),
+        bound: String::new(),
+        total: Some(Total {
+            name: "jvmOverhead",
+            bytes: overhead,
+            bound: format!(
+                "{} to {}",
+                memory_size::text(minimum),
+                memory_size::text(maximum)
+            ),
+        }),
         sum: vec![
             term(options, "totalFlink", None, total_flink),
             term(
@@ -289,8 +301,12 @@ pub(super) fn process_exceeds_limit(
     Statement {
         code: Code::ProcessExceedsLimit,
         options: written,
-        configured: memory_size::text(total_process),
-        bound: format!("<= {}", memory_size::text(limit)),
+        bound: String::new(),
+        total: Some(Total {
+            name: "totalProcess",
+            bytes: total_process,
+            bound: format!("<= {}", memory_size::text(limit)),
+        }),
         sum: Vec::new(),
         what: format!(
             "the options make a process of {total_process}, {} more than the container's limit, {limit}, \
@@ -390,16 +406,6 @@ struct LimitAtFault {
 }
 
 impl LimitAtFault {
-    /// The limit in the resource's own units.
-    fn configured(&self) -> String {
-        quantity::memory_text(self.limit)
-    }
-
-    fn bound(&self) -> Option<String> {
-        let smallest = self.smallest?;
-        Some(format!(">= {}", quantity::memory_text(smallest)))
-    }
-
     /// The beginning of the sentence.
     fn lead(&self) -> String {
         let smallest = self.smallest.map_or_else(String::new, |smallest| {
@@ -410,7 +416,7 @@ impl LimitAtFault {
 }
 
 /// The limit, where not even an untouched configuration fits into the container.
-fn limit_at_fault(options: &Options<'_>) -> Option<LimitAtFault> {
+fn limit_at_fault(options: &Options<'_>, enough: Option<Bytes>) -> Option<LimitAtFault> {
     let limit = options.limit_as_process_size?;
     let plain = Request {
         configuration: Configuration::new(),
@@ -423,7 +429,7 @@ fn limit_at_fault(options: &Options<'_>) -> Option<LimitAtFault> {
     }
     Some(LimitAtFault {
         limit,
-        smallest: minimum_container_limit(options.request),
+        smallest: enough,
     })
 }
 

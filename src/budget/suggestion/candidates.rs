@@ -21,6 +21,8 @@ pub(super) enum Candidate {
     Raise(Id),
     LowerFraction(Id),
     RaiseLimit,
+    LowerEnvironment,
+    RaiseEnvironment,
     Exactly(Edit),
 }
 
@@ -73,22 +75,17 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
         }
         Kind::ExternalAmount { key, .. } => vec![Exactly(Edit::RemoveKey(key.clone()))],
         Kind::RangeInverted {
-            fraction_option,
-            minimum,
-            maximum,
-            ..
+            fraction_option, ..
         } => {
             let (min, max) = (
                 fraction_option.minimum_option(),
                 fraction_option.maximum_option(),
             );
-            let raise = Exactly(Edit::Set(max, memory_size::text(*minimum)));
-            let lower = Exactly(Edit::Set(min, memory_size::text(*maximum)));
             // The bound that was left at its default follows the one that was written.
             let first_two = if options.is_set(min) {
-                [raise, lower]
+                [Raise(max), Lower(min)]
             } else {
-                [lower, raise]
+                [Lower(min), Raise(max)]
             };
             first_two
                 .into_iter()
@@ -232,6 +229,7 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
                 Lower(Id::NetworkMax),
                 remove(Id::NetworkMin),
                 Raise(Id::TaskHeapSize),
+                remove(Id::SegmentSize),
             ];
             candidates.extend(total(options, false));
             candidates
@@ -299,22 +297,34 @@ fn written_parts(options: &Options<'_>, parts: &Parts, upwards: bool) -> Vec<Can
         .collect()
 }
 
+/// An option moved down or up.
+fn moved(id: Id, upwards: bool) -> Candidate {
+    if upwards {
+        Candidate::Raise(id)
+    } else {
+        Candidate::Lower(id)
+    }
+}
+
+/// Total Flink memory where it is written, under whatever name, moved down or up.
+fn written_flink_total(options: &Options<'_>, upwards: bool) -> Option<Candidate> {
+    if options.is_set(Id::FlinkSize) {
+        return Some(moved(Id::FlinkSize, upwards));
+    }
+    Some(match options.legacy_heap()? {
+        LegacyHeap::Option(id) => moved(id, upwards),
+        LegacyHeap::Environment(_) if upwards => Candidate::RaiseEnvironment,
+        LegacyHeap::Environment(_) => Candidate::LowerEnvironment,
+    })
+}
+
 /// The total that the parts have to fit into.
 fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
-    let moved = |id| {
-        if upwards {
-            Candidate::Raise(id)
-        } else {
-            Candidate::Lower(id)
-        }
-    };
-    if options.is_set(Id::FlinkSize) {
-        vec![moved(Id::FlinkSize)]
-    } else if let Some(LegacyHeap::Option(Id::HeapSize)) = options.legacy_heap() {
-        vec![moved(Id::HeapSize)]
+    if let Some(written) = written_flink_total(options, upwards) {
+        vec![written]
     } else if options.is_set(Id::ProcessSize) {
         vec![
-            moved(Id::ProcessSize),
+            moved(Id::ProcessSize, upwards),
             Candidate::Exactly(Edit::Remove(Id::ProcessSize)),
         ]
     } else if upwards && options.limit_as_process_size.is_some() {
@@ -326,17 +336,8 @@ fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
 
 /// What total Flink memory comes from, apart from the process size.
 fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
-    let moved = |id| {
-        if upwards {
-            Candidate::Raise(id)
-        } else {
-            Candidate::Lower(id)
-        }
-    };
-    if options.is_set(Id::FlinkSize) {
-        vec![moved(Id::FlinkSize)]
-    } else if let Some(LegacyHeap::Option(Id::HeapSize)) = options.legacy_heap() {
-        vec![moved(Id::HeapSize)]
+    if let Some(written) = written_flink_total(options, upwards) {
+        vec![written]
     } else if options.is_set(Id::TaskHeapSize) && options.is_set(Id::ManagedSize) {
         let size = |id| {
             options
@@ -345,10 +346,27 @@ fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
         };
         let mut ids = [Id::ManagedSize, Id::TaskHeapSize];
         ids.sort_by_key(|id| std::cmp::Reverse(size(*id)));
-        ids.map(moved).into()
+        ids.map(|id| moved(id, upwards)).into()
     } else {
         Vec::new()
     }
+}
+
+/// Every change of one option that could matter to a sum, for where none of the likely ones helps.
+pub(super) fn every_candidate(options: &Options<'_>) -> Vec<Candidate> {
+    let mut candidates = vec![Candidate::RaiseLimit];
+    for id in Id::ALL {
+        if id.is_size() && id != Id::SegmentSize {
+            candidates.extend([Candidate::Lower(id), Candidate::Raise(id)]);
+        }
+        if id.is_fraction() {
+            candidates.push(Candidate::LowerFraction(id));
+        }
+        if options.is_set(id) {
+            candidates.push(Candidate::Exactly(Edit::Remove(id)));
+        }
+    }
+    candidates
 }
 
 /// The size of a text that is spelled like Kubernetes or like people do: `4Gi`, `1.5 GB`, `1_000`.
