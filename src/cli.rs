@@ -12,6 +12,7 @@ mod diff;
 mod drawing;
 mod explain;
 pub mod input;
+mod migrate;
 mod parts;
 mod question;
 mod render;
@@ -145,6 +146,7 @@ pub fn answer(
         Subcommand::Render(command) => {
             render::answer(command, &screen, arguments.verbose, standard_input)
         }
+        Subcommand::Migrate(command) => migrate::answer(command, &screen, standard_input),
         Subcommand::Crd(command) => crd::answer(command),
         Subcommand::Completions(command) => completions::answer(command, &name),
     }

@@ -5,7 +5,7 @@
 
 mod addresses;
 mod config_map;
-mod configuration_file;
+pub(crate) mod configuration_file;
 mod conflict;
 mod container_resources;
 mod deployment;

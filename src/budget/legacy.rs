@@ -11,6 +11,7 @@
 
 mod container;
 mod error;
+pub mod migration;
 mod network;
 mod process;
 mod settings;

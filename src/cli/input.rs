@@ -118,7 +118,7 @@ impl fmt::Display for InputProblem {
 }
 
 /// The name of a file as a person is shown it, on one line whatever it contains.
-fn shown(file: &str) -> String {
+pub(super) fn shown(file: &str) -> String {
     if file == STANDARD_INPUT {
         return "standard input".to_owned();
     }
@@ -141,11 +141,11 @@ impl Input {
         for file in files {
             let text = if file == STANDARD_INPUT {
                 match standard_input.take() {
-                    Some(reader) => read_text(reader),
+                    Some(reader) => text_of(file, reader),
                     None => Err("named twice, but it can be read only once".to_owned()),
                 }
             } else {
-                open(Path::new(file)).and_then(|opened| read_text(&mut { opened }))
+                text_of(file, &mut io::empty())
             };
             match text {
                 Ok(text) => input.add_text(file, &text),
@@ -416,6 +416,18 @@ static POOL_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 
 static METADATA_SCHEMA: LazyLock<Value> =
     LazyLock::new(|| schemars::schema_for!(ObjectMeta).to_value());
+
+/// The text of one file; `-` is standard input.
+///
+/// # Errors
+/// Why it can't be read, without the name of the file.
+pub(super) fn text_of(file: &str, standard_input: &mut dyn Read) -> Result<String, String> {
+    if file == STANDARD_INPUT {
+        read_text(standard_input)
+    } else {
+        open(Path::new(file)).and_then(|opened| read_text(&mut { opened }))
+    }
+}
 
 fn open(path: &Path) -> Result<fs::File, String> {
     let opened = fs::File::open(path).map_err(|error| reason(&error))?;

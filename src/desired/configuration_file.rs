@@ -27,7 +27,7 @@ pub struct ConfigurationFile {
 
 /// Writes the options in the version's format, ordered by key. An option that the format cannot express is
 /// reported and left out, a file that fits into no ConfigMap is reported.
-pub(super) fn render(
+pub(crate) fn render(
     options: &BTreeMap<String, String>,
     version: FlinkVersion,
     conflicts: &mut Vec<Conflict>,

@@ -123,6 +123,7 @@ transcripts!(
     explain_options,
     why,
     diff,
+    migrate,
     pools,
     render,
     unreadable,

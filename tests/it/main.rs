@@ -6,6 +6,7 @@
 )]
 
 mod budget_conflicts;
+mod budget_migration;
 mod budget_properties;
 mod budget_vectors;
 #[cfg(feature = "api")]

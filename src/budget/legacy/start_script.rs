@@ -98,7 +98,7 @@ const NETWORK_KEYS: &str = "'taskmanager.network.memory.fraction', 'taskmanager.
 /// What the scripts print instead.
 pub fn start_script(configuration: &Configuration) -> Result<Option<ScriptPlan>, ScriptRefusal> {
     let settings = Settings(configuration);
-    let (total, source) = total_mebibytes(settings)?;
+    let (total, source) = total_mebibytes(settings, &TASK_MANAGER_HEAP)?;
     if total <= 0 {
         return Ok(None);
     }
@@ -135,25 +135,61 @@ pub fn start_script(configuration: &Configuration) -> Result<Option<ScriptPlan>,
     }))
 }
 
-/// The memory of the process: `taskmanager.heap.size`, and where it is not set or `0`, `taskmanager.heap.mb`.
-fn total_mebibytes(settings: Settings<'_>) -> Result<(i64, Source), ScriptRefusal> {
+/// The heap that the scripts give to a JobManager; `None` where they leave it to the JVM.
+///
+/// # Errors
+/// What the scripts print instead.
+pub(super) fn job_manager_heap(
+    configuration: &Configuration,
+) -> Result<Option<Part>, ScriptRefusal> {
+    let (mebibytes, source) = total_mebibytes(Settings(configuration), &JOB_MANAGER_HEAP)?;
+    Ok((mebibytes > 0).then_some(Part {
+        bytes: mebibytes << 20,
+        source,
+    }))
+}
+
+/// The options of one process's memory, and what its script says where they are none.
+struct HeapOptions {
+    size: &'static str,
+    mebibytes: &'static str,
+    what: &'static str,
+}
+
+const TASK_MANAGER_HEAP: HeapOptions = HeapOptions {
+    size: options::HEAP_SIZE,
+    mebibytes: options::HEAP_MB,
+    what: "TaskManager JVM heap size is not a number",
+};
+
+const JOB_MANAGER_HEAP: HeapOptions = HeapOptions {
+    size: options::JOBMANAGER_HEAP_SIZE,
+    mebibytes: options::JOBMANAGER_HEAP_MB,
+    what: "JobManager memory size is not a valid value",
+};
+
+/// The memory of the process: the size, and where it is not set or `0`, the older option.
+fn total_mebibytes(
+    settings: Settings<'_>,
+    heap: &HeapOptions,
+) -> Result<(i64, Source), ScriptRefusal> {
     let not_a_number = || ScriptRefusal::Script {
         message: format!(
-            "[ERROR] Configured TaskManager JVM heap size is not a number. Please set '{}' in flink-conf.yaml.",
-            options::HEAP_SIZE
+            "[ERROR] Configured {}. Please set '{}' in flink-conf.yaml.",
+            heap.what, heap.size
         ),
     };
-    let size = settings.value(options::HEAP_SIZE).unwrap_or("0");
+    let size = settings.value(heap.size).unwrap_or("0");
     if size != "0" {
         let bytes = bash_size(size).ok_or_else(not_a_number)?;
-        return Ok((bytes >> 20, settings.source(options::HEAP_SIZE)));
+        return Ok((bytes >> 20, settings.source(heap.size)));
     }
-    let mebibytes = settings.value(options::HEAP_MB).unwrap_or("0");
+    let mebibytes = settings.value(heap.mebibytes).unwrap_or("0");
     if mebibytes.is_empty() || !mebibytes.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(not_a_number());
     }
     let refused = || ScriptRefusal::Value {
-        option: options::HEAP_MB,
+        option: heap.mebibytes,
         value: mebibytes.to_owned(),
         expected: "a number of mebibytes without leading zeros, below 2^43",
     };
@@ -166,7 +202,7 @@ fn total_mebibytes(settings: Settings<'_>) -> Result<(i64, Source), ScriptRefusa
         .ok()
         .filter(|number| *number < 1 << 43)
         .ok_or_else(refused)?;
-    Ok((number, settings.source(options::HEAP_MB)))
+    Ok((number, settings.source(heap.mebibytes)))
 }
 
 /// What the script sets aside for network memory: `calculateNetworkBufferMemory`.
