@@ -27,7 +27,8 @@ the same code: the size of every memory component, the JVM flags, every conflict
 objects that would be applied.";
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 everything is sound, 1 conflicts, 2 the command line or an input could not be read.
+Exit codes: 0 everything is sound, 1 conflicts (with diff: differences), 2 the command line
+or an input could not be read.
 Results go to standard output, everything else to standard error.
 
 As a kubectl plugin: link this program as `kubectl-headroom` into a directory of PATH,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     EXIT_DIFFERENT, EXIT_SOUND, EXIT_UNREADABLE, Reply,
     arguments::{Diff, Limit, Output},
-    comparison::{Comparison, Difference, Effect, Written, compare},
+    comparison::{Comparison, Difference, Effect, Sides, Written, compare},
     input::{InputProblem, Source},
     question::{Answer, Answers, Subject, answer_request},
     report::unwritable,
@@ -18,6 +18,14 @@ use crate::{
     budget::{Conflict, FlinkVersion, Origin, Request, proper_key},
     bytes::Bytes,
 };
+
+/// What was found of all that was named.
+#[derive(Default)]
+struct Found {
+    pairs: Vec<Pair>,
+    /// The names of what has no counterpart, A's and B's.
+    only_in: Sides<Vec<String>>,
+}
 
 /// One pair, and what was found.
 struct Pair {
@@ -56,8 +64,10 @@ pub(super) fn answer(
         problems.extend(b.problems);
         b.answers
     });
-    let pairs = match pairs(command, a.answers, others) {
-        Ok(pairs) => pairs,
+    let Found { pairs, mut only_in } = match found(command, a.answers, others) {
+        Ok(found) => found,
+        // What could not be read was named already, and may be why there is nothing to compare.
+        Err(_) if !problems.is_empty() => Found::default(),
         Err(message) => {
             let refused = refused(&message, screen);
             return Reply {
@@ -66,24 +76,48 @@ pub(super) fn answer(
             };
         }
     };
+    if !problems.is_empty() {
+        // The counterpart may stand in what could not be read.
+        only_in = Sides::default();
+    }
     let exit = if !problems.is_empty() {
         EXIT_UNREADABLE
-    } else if pairs.iter().any(|pair| !pair.comparison.same) {
+    } else if pairs.iter().any(|pair| !pair.comparison.same) || only_in != Sides::default() {
         EXIT_DIFFERENT
     } else {
         EXIT_SOUND
     };
     match command.output {
-        Output::Text => Reply {
-            output: pairs
+        Output::Text => {
+            let only = [("A", &only_in.a), ("B", &only_in.b)];
+            let only: String = only
+                .into_iter()
+                .flat_map(|(side, names)| {
+                    names
+                        .iter()
+                        .map(move |name| format!("{name} is in {side} only\n"))
+                })
+                .collect();
+            let texts: Vec<String> = pairs
                 .iter()
                 .map(|pair| side_by_side(pair, command, is_one_side, screen))
-                .collect::<Vec<_>>()
-                .join("\n"),
-            error,
+                .chain((!only.is_empty()).then_some(only))
+                .collect();
+            Reply {
+                output: texts.join("\n"),
+                error,
+                exit,
+            }
+        }
+        form => written(
+            &Report {
+                results: pairs.iter().map(PairReport::of).collect(),
+                only_in: &only_in,
+                problems: &problems,
+            },
+            form,
             exit,
-        },
-        form => written(&pairs, &problems, form, exit),
+        ),
     }
 }
 
@@ -96,16 +130,21 @@ fn refused(message: &str, screen: &Screen) -> Reply {
 }
 
 /// Which answers are held against each other.
-fn pairs(
+fn found(
     command: &Diff,
     answers: Vec<Answer>,
     others: Option<Vec<Answer>>,
-) -> Result<Vec<Pair>, String> {
+) -> Result<Found, String> {
     let is_named = |answer: &Answer, other: &Answer| {
         (&answer.subject.name, &answer.subject.namespace)
             == (&other.subject.name, &other.subject.namespace)
     };
+    // Changes are tried on the memory alone, so what else is wrong with a pool would stand on one side only.
+    let is_changed = others.is_none() || !command.leaves_files_alone();
     let mut answers = answers;
+    if is_changed {
+        answers = answers.into_iter().map(memory_alone).collect();
+    }
     for answer in &mut answers {
         let changed = changed(
             answer,
@@ -153,9 +192,15 @@ fn pairs(
         return if pairs.is_empty() {
             Err("no TaskManagerPool found".to_owned())
         } else {
-            Ok(pairs)
+            Ok(Found {
+                pairs,
+                ..Found::default()
+            })
         };
     };
+    if is_changed {
+        others = others.into_iter().map(memory_alone).collect();
+    }
     for other in &mut others {
         if let Some(changed) = of_b(other)? {
             *other = changed;
@@ -163,18 +208,30 @@ fn pairs(
     }
     if let ([_], [_]) = (answers.as_slice(), others.as_slice()) {
         let both = answers.pop().zip(others.pop());
-        return Ok(both.map(|(a, b)| pair(a, b)).into_iter().collect());
+        return Ok(Found {
+            pairs: both.map(|(a, b)| pair(a, b)).into_iter().collect(),
+            ..Found::default()
+        });
     }
+    let mut only_in = Sides::<Vec<String>>::default();
     for answer in answers {
-        let Some(index) = others.iter().position(|other| is_named(&answer, other)) else {
-            return Err(format!("{} is in A only", named(&answer)));
-        };
-        pairs.push(pair(answer, others.remove(index)));
+        match others.iter().position(|other| is_named(&answer, other)) {
+            Some(index) => pairs.push(pair(answer, others.remove(index))),
+            None => only_in.a.push(named(&answer)),
+        }
     }
-    match others.first() {
-        Some(other) => Err(format!("{} is in B only", named(other))),
-        None if pairs.is_empty() => Err("no TaskManagerPool found".to_owned()),
-        None => Ok(pairs),
+    only_in.b = others.iter().map(named).collect();
+    if pairs.is_empty() && only_in == Sides::default() {
+        return Err("no TaskManagerPool found".to_owned());
+    }
+    Ok(Found { pairs, only_in })
+}
+
+/// The answer to what a pool asks of the solver, without what else may be wrong with it.
+fn memory_alone(answer: Answer) -> Answer {
+    match &answer.request {
+        Some(request) => answer_request(answer.subject.clone(), request),
+        None => answer,
     }
 }
 
@@ -248,8 +305,10 @@ fn request_without(request: &Request, key: &str) -> Result<Request, String> {
 // === As data ===
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report<'a> {
     results: Vec<PairReport<'a>>,
+    only_in: &'a Sides<Vec<String>>,
     problems: &'a [InputProblem],
 }
 
@@ -288,22 +347,21 @@ impl<'a> SideReport<'a> {
     }
 }
 
-fn written(pairs: &[Pair], problems: &[InputProblem], form: Output, exit: u8) -> Reply {
-    let report = Report {
-        results: pairs
-            .iter()
-            .map(|pair| PairReport {
-                a: SideReport::of(&pair.a),
-                b: SideReport::of(&pair.b),
-                comparison: &pair.comparison,
-            })
-            .collect(),
-        problems,
-    };
+impl<'a> PairReport<'a> {
+    fn of(pair: &'a Pair) -> Self {
+        Self {
+            a: SideReport::of(&pair.a),
+            b: SideReport::of(&pair.b),
+            comparison: &pair.comparison,
+        }
+    }
+}
+
+fn written(report: &Report<'_>, form: Output, exit: u8) -> Reply {
     let text = if form == Output::Yaml {
-        serde_saphyr::to_string(&report).map_err(|error| unwritable(&error))
+        serde_saphyr::to_string(report).map_err(|error| unwritable(&error))
     } else {
-        serde_json::to_string_pretty(&report)
+        serde_json::to_string_pretty(report)
             .map(|text| text + "\n")
             .map_err(|error| unwritable(&error))
     };

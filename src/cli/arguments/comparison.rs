@@ -14,7 +14,8 @@ difference. Each option that differs is also tried alone, on A, so that its own 
 only comes of all together.
 
 A is a file, or a configuration given by options. B is a second file; or, without one, A with the changes of \
--D, --without, --flink-version-b and --container-limit-b.",
+-D, --without, --flink-version-b and --container-limit-b. Changes are about memory alone: what else may be \
+wrong with a pool is told only where two files are compared as they are.",
     after_help = "\
 Examples:
   headroom diff before.yaml after.yaml                        two files; pools are paired by their names
@@ -119,8 +120,19 @@ impl Diff {
 
     /// Whether B would be A.
     pub fn changes_nothing(&self) -> bool {
-        self.files.len() < 2
-            && self.options_b.is_empty()
+        self.files.len() < 2 && self.leaves_b_alone()
+    }
+
+    /// Whether both files are compared as they are.
+    pub fn leaves_files_alone(&self) -> bool {
+        self.leaves_b_alone()
+            && self.options_a.is_empty()
+            && self.flink_version_a.is_none()
+            && self.container_limit_a.is_none()
+    }
+
+    fn leaves_b_alone(&self) -> bool {
+        self.options_b.is_empty()
             && self.without.is_empty()
             && self.flink_version_b.is_none()
             && self.container_limit_b.is_none()
