@@ -17,6 +17,7 @@ mod parts;
 mod question;
 mod render;
 mod report;
+mod sarif;
 mod screen;
 mod solve;
 mod text;

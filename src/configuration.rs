@@ -60,7 +60,10 @@ pub struct Finding {
     pub value: Option<String>,
     /// What Flink does about it.
     pub effect: Effect,
-    /// What is wrong and the way out: one sentence without a full stop.
+    /// The other place that takes part, where there is one.
+    pub other: Option<Place>,
+    /// What is wrong and the way out: one sentence without a full stop, which [`Finding::sentence`] begins where
+    /// another place takes part.
     pub message: String,
     /// The exception with which Flink refuses the text, where its words are known.
     pub flink: Option<FlinkError>,
@@ -73,8 +76,19 @@ pub enum Effect {
     Unreadable,
     /// Flink does not start; what the author meant is plain, so the rest was read all the same.
     Refused,
-    /// Flink goes on without it.
+    /// Flink goes on without it, or with something else than was meant.
     PassedOver,
+}
+
+impl Finding {
+    /// The whole sentence. `place` says where a place of the text lies in the file that people see.
+    #[must_use]
+    pub fn sentence(&self, place: impl Fn(Place) -> Place) -> String {
+        match self.other {
+            Some(other) => format!("line {} {}", place(other).line, self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 impl Reading {

@@ -45,6 +45,8 @@ pub use self::{
     settings::{Allowance, FLAG as ALLOWANCE_FLAG, Settings, UnknownAllowance},
     validate::{request_of, validate},
 };
+#[cfg(feature = "cli")]
+pub(crate) use self::{conflict::At, flink_configuration::flattened};
 use crate::{
     api::v1alpha1::TaskManagerPool,
     budget::{Budget, Conflict, FlinkVersion, Severity, Suggestion},

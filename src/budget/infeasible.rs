@@ -62,8 +62,10 @@ pub enum Code {
     RequestAboveLimit,
     /// A field of the resource breaks its static rules: a length, a range, a closed set of values.
     FieldInvalid,
-    /// An option has a value that Flink's configuration file can't hold, or holds twice.
+    /// A configuration file that Flink refuses, or an option that it can't hold or holds twice.
     ConfigurationInvalid,
+    /// A line, an option or a whole configuration file that Flink, or its image, passes over.
+    ConfigurationIgnored,
     /// The configuration file does not fit into a ConfigMap.
     ConfigurationTooLarge,
     /// A JVM argument that sets a size of the budget, or that Flink's scripts would take apart.
@@ -111,6 +113,7 @@ impl Code {
             Code::RequestAboveLimit => "RequestAboveLimit",
             Code::FieldInvalid => "FieldInvalid",
             Code::ConfigurationInvalid => "ConfigurationInvalid",
+            Code::ConfigurationIgnored => "ConfigurationIgnored",
             Code::ConfigurationTooLarge => "ConfigurationTooLarge",
             Code::JvmArgumentInvalid => "JvmArgumentInvalid",
             Code::PodTemplateInvalid => "PodTemplateInvalid",

@@ -95,10 +95,12 @@ pub(super) enum Subcommand {
     long_about = "\
 Print the size of every memory component, the JVM flags and the options that fix them.
 
-The input is either TaskManagerPools in YAML, or a configuration given by options.",
+The input is either files (TaskManagerPools, or anything else that `check` reads), or a configuration given by \
+options.",
     after_help = "\
 Examples:
   headroom solve pool.yaml                                    every pool of a file
+  headroom solve conf/flink-conf.yaml --flink-version 1.18    a configuration file of Flink
   kubectl get tmpool clicks -o yaml | headroom solve -        a pool of the cluster
   headroom solve --process-size 4g --flink-version 2.1        what Flink makes of 4 GiB
   headroom solve --flink-version 1.20 -D taskmanager.memory.process.size=8g \\
@@ -123,7 +125,8 @@ Print the tree of sizes, from the container to the last component, with the reas
 rule gave it, from which inputs. Where the options contradict each other, print every conflict with the sum \
 that does not work out and the changes of which each one resolves it.
 
-The input is either TaskManagerPools in YAML, or a configuration given by options.",
+The input is either files (TaskManagerPools, or anything else that `check` reads), or a configuration given by \
+options.",
     after_help = "\
 Examples:
   headroom explain pool.yaml                                  why is every number what it is
@@ -149,29 +152,42 @@ pub(super) struct Explain {
     pub output: ExplainOutput,
 }
 
-/// Check pools without a cluster, for CI: exit 0 sound, 1 conflicts, 2 not readable
+/// Check whatever runs Flink, without a cluster, for CI: exit 0 sound, 1 conflicts, 2 not readable
 #[derive(Debug, Args)]
 #[command(
     long_about = "\
-Check pools without a cluster, for CI and commit hooks.
+Check the memory of whatever runs Flink, without a cluster, for CI and commit hooks.
 
-Every TaskManagerPool of every file is solved; documents of other kinds are passed over. Fields that the \
-resource does not have are errors with the nearest right name. Warnings are printed and do not fail, unless \
---deny-warnings is given.",
+Read are TaskManagerPools, FlinkDeployments of the Apache Flink Kubernetes Operator, Deployments, StatefulSets and \
+other workloads whose container starts a TaskManager (with the ConfigMaps that they mount, from the same input), \
+ConfigMaps with config.yaml or flink-conf.yaml, and these two files themselves. Of a directory every file is read \
+whose name ends in .yaml, .yml or .json. Documents of other kinds are passed over. Fields that a TaskManagerPool does \
+not have are errors with the nearest right name. Warnings are printed and do not fail, unless --deny-warnings is \
+given.
+
+The Flink version is the document's own: of a pool and a FlinkDeployment its field, of a workload the tag of an \
+official image. For the others name it with --flink-version.",
     after_help = "\
 Examples:
   headroom check pool.yaml
   headroom check manifests/*.yaml --deny-warnings
   helm template clicks ./chart | headroom check -
+  headroom check deploy/ --flink-version 1.20                 everything in a directory
+  headroom check conf/flink-conf.yaml --flink-version 1.18
   headroom check pools/*.yaml -o github                       annotations of a GitHub workflow
+  headroom check deploy/ -o sarif > headroom.sarif            for code scanning
 
 Exit codes: 0 sound, 1 conflicts (or warnings with --deny-warnings), 2 an input could not be read. Where
-both happen, 2 wins; every pool that could be read is checked all the same."
+both happen, 2 wins; everything that could be read is checked all the same."
 )]
 pub(super) struct Check {
-    /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
+    /// Files and directories with whatever runs Flink, in YAML or JSON; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<String>,
+
+    /// Flink version of documents that name none, for example 2.1 or 1.20.5
+    #[arg(long, value_name = "VERSION")]
+    pub flink_version: Option<FlinkVersion>,
 
     #[command(flatten)]
     pub policy: Policy,
@@ -353,18 +369,18 @@ pub(super) struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// What is asked: pools in files, or a configuration in options.
+/// What is asked: whatever runs Flink in files, or a configuration in options.
 #[derive(Debug, Default, Args)]
 pub(super) struct Question {
-    /// Files with TaskManagerPools in YAML or JSON, several documents each; - is standard input
+    /// Files and directories with whatever runs Flink, in YAML or JSON; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "flink_version")]
-    #[arg(conflicts_with_all = ["flink_version", "process_size", "flink_size", "options", "container_limit"])]
+    #[arg(conflicts_with_all = ["process_size", "flink_size", "options", "container_limit"])]
     pub files: Vec<String>,
 
     #[command(flatten)]
     pub policy: Policy,
 
-    /// Flink version, for example 2.1 or 1.20.5
+    /// Flink version, for example 2.1 or 1.20.5; with files that of documents that name none
     #[arg(long, value_name = "VERSION", help_heading = "Instead of files")]
     pub flink_version: Option<FlinkVersion>,
 
@@ -471,6 +487,8 @@ pub(super) enum CheckOutput {
     Yaml,
     /// Annotations of a GitHub workflow
     Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 /// Form of objects.

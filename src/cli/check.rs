@@ -1,13 +1,14 @@
-//! `headroom check`: one verdict for each pool, for CI.
+//! `headroom check`: one verdict for each pool and each other Flink process, for CI.
 
 use std::io::Read;
 
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
     arguments::{Check, CheckOutput},
-    input::{InputProblem, STANDARD_INPUT, node::Place},
-    question::{Answer, Answers},
+    input::{InputProblem, STANDARD_INPUT},
+    question::{Answer, Answers, Located},
     report::{Detail, Report},
+    sarif,
     screen::{Screen, Tone, harmless},
     text::{self, counted},
 };
@@ -19,7 +20,12 @@ pub(super) fn answer(
     is_verbose: bool,
     standard_input: &mut dyn Read,
 ) -> Reply {
-    let answers = Answers::to_files(&command.files, &command.policy, standard_input);
+    let answers = Answers::to_files(
+        &command.files,
+        &command.policy,
+        command.flink_version,
+        standard_input,
+    );
     let exit = if !answers.problems.is_empty() {
         EXIT_UNREADABLE
     } else if answers.has_errors() || command.deny_warnings && answers.has_warnings() {
@@ -35,6 +41,7 @@ pub(super) fn answer(
             error: String::new(),
             exit,
         },
+        CheckOutput::Sarif => sarif::log(&answers, exit),
         CheckOutput::Text => Reply {
             output: verdicts(&answers, screen),
             error: text::remarks(&answers, is_verbose, screen),
@@ -60,8 +67,17 @@ fn verdicts(answers: &Answers, screen: &Screen) -> String {
         .iter()
         .map(|answer| answer.warnings().count())
         .sum();
+    let (one, many) = if answers
+        .answers
+        .iter()
+        .all(|answer| answer.subject.other.is_none())
+    {
+        ("pool checked", "pools checked")
+    } else {
+        ("process checked", "processes checked")
+    };
     let mut parts = vec![
-        counted(answers.answers.len(), "pool checked", "pools checked"),
+        counted(answers.answers.len(), one, many),
         counted(with_errors, "with conflicts", "with conflicts"),
         counted(warnings, "warning", "warnings"),
     ];
@@ -94,12 +110,7 @@ fn verdict(answer: &Answer, screen: &Screen) -> String {
             Severity::Error => (Tone::Error, "error"),
             Severity::Warning => (Tone::Warning, "warning"),
         };
-        let link = match (&answer.subject.source, place) {
-            (Some(source), Some(Place { line, column })) => {
-                format!("{}:{line}:{column}: ", source.shown_file())
-            }
-            _ => String::new(),
-        };
+        let link = place.map_or_else(String::new, |located| format!("{located}: "));
         let first = format!("  {link}{} ", screen.paint(tone, &format!("{word}:")));
         let content = format!("{}: {}", conflict.code, text::statement(conflict));
         text::push_wrapped(&mut text, &first, "    ", &content, screen);
@@ -110,6 +121,23 @@ fn verdict(answer: &Answer, screen: &Screen) -> String {
 }
 
 fn name(answer: &Answer) -> String {
+    let own = own_name(answer);
+    match &answer.subject.other {
+        None => own,
+        Some(other) => {
+            let kind = harmless(&other.kind);
+            let separator = if own.is_empty() { "" } else { " " };
+            format!(
+                "{kind}{separator}{own}, {}, Flink {} by {}",
+                other.role.as_str(),
+                answer.subject.flink_version,
+                harmless(&other.version_from)
+            )
+        }
+    }
+}
+
+fn own_name(answer: &Answer) -> String {
     let name = answer.subject.name.as_deref().unwrap_or_default();
     match &answer.subject.namespace {
         Some(namespace) => harmless(&format!("{namespace}/{name}")),
@@ -143,13 +171,17 @@ fn annotations(answers: &Answers) -> String {
     for answer in &answers.answers {
         for (conflict, place) in answer.placed_conflicts() {
             let mut properties = Vec::new();
-            if let Some(source) = &answer.subject.source {
-                properties = file_property(&source.file);
-                properties.push(format!(
-                    "line={}",
-                    place.map_or(source.line, |place| place.line)
-                ));
-                properties.extend(place.map(|place| format!("col={}", place.column)));
+            match (place, &answer.subject.source) {
+                (Some(Located { file, place }), _) => {
+                    properties = file_property(file);
+                    properties.push(format!("line={}", place.line));
+                    properties.push(format!("col={}", place.column));
+                }
+                (None, Some(source)) => {
+                    properties = file_property(&source.file);
+                    properties.push(format!("line={}", source.line));
+                }
+                (None, None) => {}
             }
             let level = match conflict.severity {
                 Severity::Error => "error",
@@ -166,7 +198,7 @@ fn annotations(answers: &Answers) -> String {
     text
 }
 
-fn spoken(answer: &Answer, conflict: &Conflict) -> String {
+pub(super) fn spoken(answer: &Answer, conflict: &Conflict) -> String {
     let mut text = format!("{}: {}", name(answer), text::statement(conflict));
     for suggestion in &conflict.suggestions {
         text.push_str(&format!("\nfix: {suggestion}"));

@@ -48,9 +48,12 @@ pub(super) fn answer(
         );
     }
     let mut read = |file: Option<&String>| match file {
-        Some(file) => {
-            Answers::to_files(std::slice::from_ref(file), &command.policy, standard_input)
-        }
+        Some(file) => Answers::to_files(
+            std::slice::from_ref(file),
+            &command.policy,
+            command.flink_version_a,
+            standard_input,
+        ),
         None => Answers::to(&command.question(), standard_input),
     };
     let a = read(command.files.first());

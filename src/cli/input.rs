@@ -1,18 +1,19 @@
-//! Reads pools from files and standard input; every problem gets a file, a line, a column and a field.
+//! Reads pools, and whatever else runs Flink, from files, directories and standard input; every problem gets a file, a line, a column and a field.
 //!
 //! A document is held against the schema of the resource before it becomes one, so that a misspelt field
 //! is an error here and not something the API server drops silently. One unreadable file never keeps the
 //! others from being read.
 
+pub mod cluster;
+mod files;
+mod flink_deployment;
+mod image;
 pub mod node;
+pub mod process;
 pub mod schema;
+mod workload;
 
-use std::{
-    fmt, fs,
-    io::{self, Read},
-    path::Path,
-    sync::LazyLock,
-};
+use std::{collections::HashMap, fmt, io::Read, rc::Rc, sync::LazyLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -20,10 +21,16 @@ use serde_json::Value;
 use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use self::{
+    cluster::{Found, FoundFile, Reader},
     node::{Node, Place, Shape},
+    process::ProcessDocument,
     schema::{Problem, Schema, instead, quoted},
 };
-use crate::api::{GROUP, crd, v1alpha1::TaskManagerPool};
+use crate::{
+    api::{GROUP, crd, v1alpha1::TaskManagerPool},
+    budget::FlinkVersion,
+    configuration::Format,
+};
 
 /// The most bytes that one file may have: far more than etcd takes for one object, and little enough to
 /// read without a second thought.
@@ -40,10 +47,30 @@ const KIND: &str = "TaskManagerPool";
 pub struct Input {
     /// The pools, in the order of the files.
     pub pools: Vec<PoolDocument>,
+    /// Flink processes that other documents ask for, in the order of the files.
+    pub processes: Vec<ProcessDocument>,
     /// What could not be read.
     pub problems: Vec<InputProblem>,
     /// Documents of other kinds.
     pub passed_over: usize,
+    /// The files that were read, directories replaced by what is in them.
+    files: Vec<String>,
+}
+
+/// What is looked for in the files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// Pools only; everything else is passed over.
+    Pools,
+    /// Everything that runs Flink, of this version where a document names none.
+    Processes(Option<FlinkVersion>),
+}
+
+/// What a first look at the documents found beside pools.
+#[derive(Debug, Default)]
+struct Others {
+    objects: Vec<Found>,
+    files: Vec<FoundFile>,
 }
 
 /// A pool and where it was read.
@@ -100,6 +127,19 @@ pub struct InputProblem {
     pub message: String,
 }
 
+impl InputProblem {
+    /// Something about a whole file.
+    fn of_file(file: &str, message: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            field: None,
+            message,
+        }
+    }
+}
+
 /// One line, in the form that editors and terminals turn into a link: `file:line:column: field: message`.
 impl fmt::Display for InputProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,40 +172,82 @@ pub(super) fn shown(file: &str) -> String {
 }
 
 impl Input {
-    /// Reads every pool from the named files; `-` is standard input.
+    /// Reads what is wanted from the named files and directories; `-` is standard input.
     ///
     /// Never fails: what could not be read is in [`Input::problems`].
-    pub fn read(files: &[String], standard_input: &mut dyn Read) -> Input {
+    pub fn read(files: &[String], standard_input: &mut dyn Read, wanted: Wanted) -> Input {
         let mut input = Input::default();
+        let mut others = Others::default();
+        let files = files::expanded(files, &mut input.problems);
         let mut standard_input = Some(standard_input);
-        for file in files {
+        for file in &files {
             let text = if file == STANDARD_INPUT {
                 match standard_input.take() {
-                    Some(reader) => text_of(file, reader),
+                    Some(reader) => files::read_text(reader),
                     None => Err("named twice, but it can be read only once".to_owned()),
                 }
             } else {
-                text_of(file, &mut io::empty())
+                files::text_of(file)
             };
             match text {
-                Ok(text) => input.add_text(file, &text),
-                Err(message) => input.problems.push(InputProblem {
-                    file: file.clone(),
-                    line: None,
-                    column: None,
-                    field: None,
-                    message,
-                }),
+                Ok(text) => input.add_text(file, text, &mut others),
+                Err(message) => input.problems.push(InputProblem::of_file(file, message)),
             }
+        }
+        input.files = files;
+        match wanted {
+            Wanted::Pools => input.passed_over += others.objects.len() + others.files.len(),
+            Wanted::Processes(version) => input.add_others(&others, version),
         }
         input
     }
 
-    fn add_text(&mut self, file: &str, text: &str) {
+    /// Where a source stands among all that was read: the number of its file, and its line.
+    pub fn order(&self) -> impl Fn(&Source) -> (Option<usize>, u64) + use<'_> {
+        let numbers: HashMap<&str, usize> = self
+            .files
+            .iter()
+            .enumerate()
+            .map(|(number, file)| (file.as_str(), number))
+            .collect();
+        move |source| (numbers.get(source.file.as_str()).copied(), source.line)
+    }
+
+    /// Makes processes of what is no pool.
+    fn add_others(&mut self, others: &Others, version: Option<FlinkVersion>) {
+        let mut reader = Reader::new(&others.objects, version);
+        reader.read(&others.files);
+        let Reader {
+            processes,
+            problems,
+            passed_over,
+            ..
+        } = reader;
+        self.processes = processes;
+        self.problems.extend(problems);
+        self.passed_over += passed_over;
+    }
+
+    fn add_text(&mut self, file: &str, text: String, others: &mut Others) {
         // More documents than anybody writes; it bounds the work for a file of nothing but separators.
         const MOST_DOCUMENTS: usize = 10_000;
+        let source = || Source {
+            file: file.to_owned(),
+            line: 1,
+        };
+        let format = Format::of_file_name(file.rsplit('/').next().unwrap_or_default());
+        if format == Some(Format::FlinkConfYaml) {
+            others.files.push(FoundFile {
+                source: source(),
+                format,
+                text,
+            });
+            return;
+        }
         let lines: Vec<&str> = text.lines().collect();
-        let mut bytes = text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes();
+        let mut bytes = text.strip_prefix('\u{feff}').unwrap_or(&text).as_bytes();
+        let mut found = Vec::new();
+        let mut is_configuration = false;
         for (index, document) in
             serde_saphyr::read_with_options::<_, Node>(&mut bytes, options()).enumerate()
         {
@@ -179,12 +261,21 @@ impl Input {
                 break;
             }
             match document {
+                Ok(node) if index == 0 && is_flink_configuration(format, &node) => {
+                    is_configuration = true;
+                    break;
+                }
                 Ok(node) => {
                     let reader = DocumentReader {
                         file,
                         lines: &lines,
                     };
-                    reader.read(&node, self);
+                    reader.read(node, self, &mut found);
+                }
+                // Flink's own reader says more about its own file.
+                Err(_) if format.is_some() && index == 0 => {
+                    is_configuration = true;
+                    break;
                 }
                 Err(error) => {
                     let place = error
@@ -194,6 +285,27 @@ impl Input {
                     self.problem(file, place, None, sentence(&error));
                 }
             }
+        }
+        if is_configuration {
+            others.files.push(FoundFile {
+                source: source(),
+                format,
+                text,
+            });
+        } else if !found.is_empty() {
+            let lines: Rc<Vec<String>> =
+                Rc::new(lines.iter().map(|line| (*line).to_owned()).collect());
+            others
+                .objects
+                .extend(found.into_iter().map(|(kind, node)| Found {
+                    source: Source {
+                        file: file.to_owned(),
+                        line: node.place.line,
+                    },
+                    kind,
+                    node: Rc::new(node),
+                    lines: Rc::clone(&lines),
+                }));
         }
     }
 
@@ -214,14 +326,24 @@ impl Input {
     }
 }
 
-/// Turns one document into pools.
+/// Whether a file is a configuration of Flink: by its name, unless it holds an object of Kubernetes, and under any
+/// other name by its keys.
+fn is_flink_configuration(format: Option<Format>, node: &Node) -> bool {
+    let is_object = node.child("apiVersion").is_some() && node.child("kind").is_some();
+    match format {
+        Some(_) => !is_object,
+        None => !is_object && cluster::looks_like_configuration(node),
+    }
+}
+
+/// Turns one document into pools, and collects the objects that may run Flink.
 struct DocumentReader<'a> {
     file: &'a str,
     lines: &'a [&'a str],
 }
 
 impl DocumentReader<'_> {
-    fn read(&self, node: &Node, input: &mut Input) {
+    fn read(&self, node: Node, input: &mut Input, others: &mut Vec<(String, Node)>) {
         let Shape::Map(_) = &node.shape else {
             input.problem(
                 self.file,
@@ -231,44 +353,62 @@ impl DocumentReader<'_> {
             );
             return;
         };
-        let api_version = node.child("apiVersion").and_then(Node::text);
-        let kind = node.child("kind").and_then(Node::text);
-        let (group, version) =
-            match api_version.map(|text| text.split_once('/').unwrap_or(("", text))) {
-                Some(parts) => parts,
-                None => {
-                    self.without_type(
-                        node,
-                        kind.is_none(),
-                        input,
-                        "apiVersion",
-                        format!("{GROUP}/{VERSION}"),
-                    );
-                    return;
-                }
-            };
+        let text_of = |field: &str| node.child(field).and_then(Node::text).map(str::to_owned);
+        let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
+        let (group, version) = match api_version
+            .as_deref()
+            .map(|text| text.split_once('/').unwrap_or(("", text)))
+        {
+            Some(parts) => parts,
+            None => {
+                self.without_type(
+                    &node,
+                    kind.is_none(),
+                    input,
+                    "apiVersion",
+                    format!("{GROUP}/{VERSION}"),
+                );
+                return;
+            }
+        };
         let Some(kind) = kind else {
-            self.without_type(node, false, input, "kind", KIND.to_owned());
+            self.without_type(&node, false, input, "kind", KIND.to_owned());
             return;
         };
         if kind == "List" && group.is_empty() || group == GROUP && kind == "TaskManagerPoolList" {
-            match node.child("items").map(|items| &items.shape) {
-                Some(Shape::List(items)) => items.iter().for_each(|item| self.read(item, input)),
+            let place = node.place;
+            let Shape::Map(entries) = node.shape else {
+                return;
+            };
+            let items = entries.into_iter().find(|entry| entry.key == "items");
+            match items.map(|items| items.value.shape) {
+                Some(Shape::List(items)) => {
+                    for item in items {
+                        self.read(item, input, others);
+                    }
+                }
                 _ => input.problem(
                     self.file,
-                    Some(node.place),
+                    Some(place),
                     Some("items".to_owned()),
                     "a list needs its items".to_owned(),
                 ),
             }
         } else if group != GROUP {
-            input.passed_over += 1;
+            let may_run_flink = group == "flink.apache.org" && kind == "FlinkDeployment"
+                || group.is_empty() && kind == "ConfigMap"
+                || ["", "apps", "batch"].contains(&group) && workload::pod_path(&kind).is_some();
+            if may_run_flink {
+                others.push((kind, node));
+            } else {
+                input.passed_over += 1;
+            }
         } else if kind != KIND {
             let place = node.child("kind").map_or(node.place, |child| child.place);
             let message = format!(
                 "unknown kind {}{}",
-                quoted(kind),
-                instead(kind, [KIND].into_iter(), "the kind here is")
+                quoted(&kind),
+                instead(&kind, [KIND].into_iter(), "the kind here is")
             );
             input.problem(self.file, Some(place), Some("kind".to_owned()), message);
         } else if version != VERSION {
@@ -311,7 +451,8 @@ impl DocumentReader<'_> {
         );
     }
 
-    fn read_pool(&self, node: &Node, input: &mut Input) {
+    fn read_pool(&self, node: Node, input: &mut Input) {
+        let node = &node;
         let mut problems = Vec::new();
         let pool_schema = Schema::new(&POOL_SCHEMA, self.lines);
         pool_schema.check("", node, &mut problems);
@@ -423,47 +564,9 @@ static METADATA_SCHEMA: LazyLock<Value> =
 /// Why it can't be read, without the name of the file.
 pub(super) fn text_of(file: &str, standard_input: &mut dyn Read) -> Result<String, String> {
     if file == STANDARD_INPUT {
-        read_text(standard_input)
+        files::read_text(standard_input)
     } else {
-        open(Path::new(file)).and_then(|opened| read_text(&mut { opened }))
-    }
-}
-
-fn open(path: &Path) -> Result<fs::File, String> {
-    let opened = fs::File::open(path).map_err(|error| reason(&error))?;
-    let metadata = opened.metadata().map_err(|error| reason(&error))?;
-    if metadata.is_dir() {
-        return Err("is a directory; name the files in it".to_owned());
-    }
-    Ok(opened)
-}
-
-fn read_text(reader: &mut dyn Read) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    reader
-        .take(LARGEST_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| reason(&error))?;
-    if bytes.len() as u64 > LARGEST_FILE_BYTES {
-        return Err(format!(
-            "larger than {} MiB; split it",
-            LARGEST_FILE_BYTES >> 20
-        ));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let bytes = error.as_bytes();
-        let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("not UTF-8 text: byte 0x{:02x} in line {line}", bytes[valid])
-    })
-}
-
-/// The cause of a failed read, without the number that the operating system adds.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
+        files::text_of(file)
     }
 }
 

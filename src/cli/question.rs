@@ -1,19 +1,22 @@
 //! From the command line to answers: what is asked, solved by the same code as in the controller.
 
-use std::io::Read;
+use std::{fmt, io::Read, rc::Rc};
 
 use super::{
     arguments::{Policy, Question},
     input::{
-        Input, InputProblem, PoolDocument, Source,
+        Input, InputProblem, PoolDocument, Source, Wanted,
         node::{Node, Place},
+        process::ProcessDocument,
+        shown,
     },
 };
 use crate::{
     api::v1alpha1::TaskManagerPool,
     budget::{
-        Budget, Configuration, Conflict, FlinkError, FlinkVersion, Origin, Request, Severity,
-        Suggestion, dynamic_configurations, minimum_container_limit, options, solve,
+        Budget, Change, Code, Configuration, Conflict, FlinkError, FlinkVersion, Origin, Request,
+        Role, Severity, Suggestion, dynamic_configurations, minimum_container_limit, options,
+        solve,
     },
     bytes::Bytes,
     desired::{Settings, request_of, validate},
@@ -53,31 +56,61 @@ pub(super) struct Answer {
     pub conflicts: Vec<Conflict>,
     /// Changes that make the memory options solve, all of them together.
     pub joint: Vec<Suggestion>,
-    /// Where the first option of each conflict stands in the file, in the same order; empty for options.
-    pub places: Vec<Option<Place>>,
+    /// Where the first option of each conflict stands, in the same order; empty for options.
+    pub places: Vec<Option<Located>>,
     /// What Flink itself would throw.
     pub flink_error: Option<FlinkError>,
     /// The smallest container, in whole MiB, that these options fit into.
     pub minimum_container_limit: Option<Bytes>,
 }
 
+/// A place in one of the files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Located {
+    /// The file as it was named; `-` for standard input.
+    pub file: String,
+    /// The place in it.
+    pub place: Place,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { line, column } = self.place;
+        write!(formatter, "{}:{line}:{column}", shown(&self.file))
+    }
+}
+
 /// What an answer is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subject {
-    /// Where the pool was read; `None` for options.
+    /// Where the document was read; `None` for options.
     pub source: Option<Source>,
-    /// Name of the pool.
+    /// Its name.
     pub name: Option<String>,
-    /// Namespace of the pool, where it names one.
+    /// Its namespace, where it names one.
     pub namespace: Option<String>,
-    /// The Flink version as it was written.
+    /// The Flink version as it was written, or the minor release where it comes from elsewhere.
     pub flink_version: String,
+    /// What it is, where it is no pool.
+    pub other: Option<OtherKind>,
+}
+
+/// What a document is that is no pool.
+#[derive(Clone, Debug)]
+pub(super) struct OtherKind {
+    /// The kind of the document, or the name of the configuration file.
+    pub kind: String,
+    /// The process of it that is meant.
+    pub role: Role,
+    /// What says which version it is.
+    pub version_from: String,
 }
 
 impl Answer {
     /// The conflicts, each with its place.
-    pub fn placed_conflicts(&self) -> impl Iterator<Item = (&Conflict, Option<Place>)> {
-        let places = self.places.iter().copied().chain(std::iter::repeat(None));
+    pub fn placed_conflicts(&self) -> impl Iterator<Item = (&Conflict, Option<&Located>)> {
+        let places = self.places.iter().map(Option::as_ref);
+        let places = places.chain(std::iter::repeat(None));
         self.conflicts.iter().zip(places)
     }
 
@@ -101,11 +134,43 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Names the places of what was asked where the solver names those of a pool.
+    fn speak_by(&mut self, place: impl Fn(&str, Option<&Origin>, &str) -> Option<String>) {
+        for conflict in &mut self.conflicts {
+            speak_of(conflict, &place);
+        }
+        for change in &mut self.joint {
+            if let Some(place) = place(&change.key, change.origin.as_ref(), &change.path) {
+                change.path = place;
+            }
+        }
+    }
+
+    /// An answer of which nothing is known yet.
+    fn without_budget(subject: Subject) -> Self {
+        Self {
+            subject,
+            document: None,
+            request: None,
+            budget: None,
+            options: Vec::new(),
+            budget_hash: None,
+            adjustments: Vec::new(),
+            conflicts: Vec::new(),
+            joint: Vec::new(),
+            places: Vec::new(),
+            flink_error: None,
+            minimum_container_limit: None,
+        }
+    }
+}
+
 impl Answers {
     /// Answers a question.
     pub fn to(question: &Question, standard_input: &mut dyn Read) -> Answers {
         match question.flink_version {
-            Some(version) => Answers {
+            Some(version) if question.files.is_empty() => Answers {
                 answers: vec![answer_options(question, version)],
                 warnings: question
                     .container_limit
@@ -115,13 +180,20 @@ impl Answers {
                     .collect(),
                 ..Answers::default()
             },
-            None => Answers::to_files(&question.files, &question.policy, standard_input),
+            version => {
+                Answers::to_files(&question.files, &question.policy, version, standard_input)
+            }
         }
     }
 
-    /// Answers for every pool in files.
-    pub fn to_files(files: &[String], policy: &Policy, standard_input: &mut dyn Read) -> Answers {
-        let input = Input::read(files, standard_input);
+    /// Answers for everything in files that runs Flink, of `version` where a document names none.
+    pub fn to_files(
+        files: &[String],
+        policy: &Policy,
+        version: Option<FlinkVersion>,
+        standard_input: &mut dyn Read,
+    ) -> Answers {
+        let mut input = Input::read(files, standard_input, Wanted::Processes(version));
         let settings = policy.settings();
         let answer = |document: PoolDocument| {
             let answer = answer_pool(&document, &settings);
@@ -130,9 +202,17 @@ impl Answers {
                 ..answer
             }
         };
+        let pools = std::mem::take(&mut input.pools).into_iter().map(answer);
+        let processes = std::mem::take(&mut input.processes);
+        let processes = processes.into_iter().map(answer_process);
+        let mut answers: Vec<Answer> = pools.chain(processes).collect();
+        {
+            let order = input.order();
+            answers.sort_by_key(|answer| answer.subject.source.as_ref().map(&order));
+        }
         Answers {
-            answers: input.pools.into_iter().map(answer).collect(),
-            problems: input.problems,
+            answers,
+            problems: std::mem::take(&mut input.problems),
             passed_over: input.passed_over,
             warnings: Vec::new(),
         }
@@ -168,27 +248,23 @@ fn answer_options(question: &Question, version: FlinkVersion) -> Answer {
         configuration.push(key.clone(), value.clone(), Origin::CommandLine);
     }
     let subject = Subject {
-        source: None,
-        name: None,
-        namespace: None,
         flink_version: version.to_string(),
+        ..Subject::default()
     };
     let mut request = Request::new(version, configuration);
     if let Some(limit) = &question.container_limit {
         request = request.with_container_limit(limit.bytes);
     }
     let mut answer = answer_request(subject, &request);
-    answer.conflicts.iter_mut().for_each(speak_of_options);
-    answer.joint.iter_mut().for_each(|change| {
-        if let Some(place) = place_of_option(&change.key, change.origin.as_ref(), &change.path) {
-            change.path = place;
-        }
-    });
+    answer.speak_by(place_of_option);
     answer
 }
 
-/// Names the places of the command line where a conflict names those of a pool.
-fn speak_of_options(conflict: &mut Conflict) {
+/// Names the places of what was asked where a conflict names those of a pool.
+fn speak_of(
+    conflict: &mut Conflict,
+    renamed_path: impl Fn(&str, Option<&Origin>, &str) -> Option<String>,
+) {
     let mut renamed = Vec::new();
     let places = conflict
         .options
@@ -202,7 +278,7 @@ fn speak_of_options(conflict: &mut Conflict) {
                 .map(|suggestion| (&suggestion.key, &suggestion.origin, &mut suggestion.path)),
         );
     for (key, origin, path) in places {
-        let Some(place) = place_of_option(key, origin.as_ref(), path) else {
+        let Some(place) = renamed_path(key, origin.as_ref(), path) else {
             continue;
         };
         let former = std::mem::replace(path, place.clone());
@@ -262,7 +338,9 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
         name: Some(pool_name(pool)),
         namespace: pool.metadata.namespace.clone(),
         flink_version: pool.spec.flink_version.clone(),
+        other: None,
     };
+    let file = &document.source.file;
     match validate(pool, settings) {
         Ok(valid) => Answer {
             subject,
@@ -275,7 +353,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
             budget: Some(valid.budget),
             budget_hash: Some(valid.budget_hash),
             adjustments: valid.adjustments,
-            places: places(&valid.warnings, &document.document),
+            places: places(&valid.warnings, Some(&document.document), file),
             conflicts: valid.warnings,
             joint: Vec::new(),
             flink_error: None,
@@ -301,7 +379,7 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
                 options,
                 budget_hash: None,
                 adjustments: Vec::new(),
-                places: places(&invalid.conflicts, &document.document),
+                places: places(&invalid.conflicts, Some(&document.document), file),
                 conflicts: invalid.conflicts,
                 joint: invalid.joint,
                 flink_error,
@@ -311,11 +389,99 @@ pub(super) fn answer_pool(document: &PoolDocument, settings: &Settings) -> Answe
     }
 }
 
+/// The answer for a process that another document asks for.
+fn answer_process(process: ProcessDocument) -> Answer {
+    let subject = Subject {
+        source: Some(process.source),
+        name: process.name,
+        namespace: process.namespace,
+        flink_version: process.request.flink_version.to_string(),
+        other: Some(OtherKind {
+            kind: process.kind,
+            role: process.request.role,
+            version_from: process.version_from,
+        }),
+    };
+    let mut answer = if process.is_solvable {
+        answer_request(subject, &uncontained(process.request))
+    } else {
+        Answer::without_budget(subject)
+    };
+    // What lies in the image cannot be taken out of it.
+    let can_be_made = |suggestion: &Suggestion| {
+        suggestion.change != Change::Remove || !suggestion.path.ends_with(" of the image")
+    };
+    for conflict in &mut answer.conflicts {
+        conflict.suggestions.retain(can_be_made);
+        // Only of a pool is the limit the size of the process.
+        conflict.message = conflict.message.replace(
+            "there is no container limit and none of",
+            "there is none of",
+        );
+    }
+    answer.speak_by(|key, origin, path| process.places.renamed(key, origin, path));
+    answer.conflicts.extend(process.conflicts);
+    answer.conflicts.sort_by_key(|conflict| conflict.severity);
+    let file = answer
+        .subject
+        .source
+        .as_ref()
+        .map_or("", |source| source.file.as_str());
+    answer.places = places(&answer.conflicts, process.document.as_deref(), file);
+    answer.document = process.document.map(Rc::unwrap_or_clone);
+    // A conflict about something that is not written stands where the document begins.
+    let beginning = answer.subject.source.as_ref().map(|source| Located {
+        file: source.file.clone(),
+        place: Place {
+            line: source.line,
+            column: 1,
+        },
+    });
+    for place in &mut answer.places {
+        *place = place.take().or_else(|| beginning.clone());
+    }
+    answer
+}
+
+/// The request without its container, where nothing else says how large the process is: the limit is the size of a
+/// pool's process, but Flink itself never reads it.
+fn uncontained(request: Request) -> Request {
+    let alone = Request {
+        container_limit: None,
+        ..request.clone()
+    };
+    let is_undetermined = solve(&alone).err().is_some_and(|infeasible| {
+        infeasible
+            .conflicts
+            .iter()
+            .any(|conflict| conflict.code == Code::MissingTotal)
+    });
+    if is_undetermined { alone } else { request }
+}
+
 /// Where each conflict is to be looked at.
-fn places(conflicts: &[Conflict], document: &Node) -> Vec<Option<Place>> {
+fn places(conflicts: &[Conflict], document: Option<&Node>, file: &str) -> Vec<Option<Located>> {
     let first = |conflict: &Conflict| {
-        let paths = conflict.options.iter().map(|option| option.path.as_str());
-        paths.filter_map(|path| document.place_of(path)).next()
+        conflict
+            .options
+            .iter()
+            .find_map(|option| match &option.origin {
+                Some(Origin::File {
+                    file,
+                    line: Some(line),
+                    column,
+                }) => Some(Located {
+                    file: file.clone(),
+                    place: Place {
+                        line: *line,
+                        column: column.unwrap_or(1),
+                    },
+                }),
+                _ => Some(Located {
+                    file: file.to_owned(),
+                    place: document?.place_of(&option.path)?,
+                }),
+            })
     };
     conflicts.iter().map(first).collect()
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
     arguments::{Render, RenderOutput},
-    input::{Input, InputProblem},
+    input::{Input, InputProblem, Wanted},
     question::{Answers, answer_pool},
     report::unwritable,
     screen::{Screen, Tone},
@@ -29,7 +29,7 @@ pub(super) fn answer(
     is_verbose: bool,
     standard_input: &mut dyn Read,
 ) -> Reply {
-    let mut input = Input::read(&command.files, standard_input);
+    let mut input = Input::read(&command.files, standard_input, Wanted::Pools);
     let settings = command.policy.settings();
     let mut objects = Vec::new();
     let mut answers = Answers::default();

@@ -13,7 +13,9 @@ use super::{
     why::{self, Step, Story, Topic},
 };
 use crate::{
-    budget::{Budget, Component, Conflict, FlinkError, Source as Rule, Suggestion, jvm_parameters},
+    budget::{
+        Budget, Component, Conflict, FlinkError, Role, Source as Rule, Suggestion, jvm_parameters,
+    },
     bytes::Bytes,
 };
 
@@ -49,7 +51,13 @@ struct ResultReport<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
     flink_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flink_version_from: Option<&'a str>,
     solved: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Story>,
@@ -70,6 +78,8 @@ struct ResultReport<'a> {
 struct ConflictReport<'a> {
     #[serde(flatten)]
     conflict: &'a Conflict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,11 +208,15 @@ pub(super) fn unwritable(error: &dyn std::error::Error) -> Reply {
 }
 
 fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
+    let other = answer.subject.other.as_ref();
     ResultReport {
         source: answer.subject.source.as_ref(),
         name: answer.subject.name.as_deref(),
         namespace: answer.subject.namespace.as_deref(),
+        kind: other.map(|other| other.kind.as_str()),
+        role: other.map(|other| other.role),
         flink_version: &answer.subject.flink_version,
+        flink_version_from: other.map(|other| other.version_from.as_str()),
         solved: answer.budget.is_some() && answer.errors().next().is_none(),
         why: None,
         budget: answer
@@ -215,8 +229,9 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
             .placed_conflicts()
             .map(|(conflict, place)| ConflictReport {
                 conflict,
-                line: place.map(|place| place.line),
-                column: place.map(|place| place.column),
+                file: place.map(|located| located.file.as_str()),
+                line: place.map(|located| located.place.line),
+                column: place.map(|located| located.place.column),
             })
             .collect(),
         joint_suggestion: &answer.joint,

@@ -246,7 +246,17 @@ pub(super) fn heading(subject: &Subject, screen: &Screen) -> String {
         }
         line.push_str(", ");
     }
+    if let Some(other) = &subject.other {
+        line.push_str(&format!(
+            "{} of {}, ",
+            other.role.as_str(),
+            harmless(&other.kind)
+        ));
+    }
     line.push_str(&format!("Flink {}", harmless(&subject.flink_version)));
+    if let Some(other) = &subject.other {
+        line.push_str(&format!(" by {}", harmless(&other.version_from)));
+    }
     if let Some(source) = &subject.source {
         line.push_str(&screen.paint(Tone::Faint, &format!("  {source}")));
     }

@@ -1026,10 +1026,8 @@ mod tests {
 
     fn answer(request: &Request) -> Answer {
         let subject = Subject {
-            source: None,
-            name: None,
-            namespace: None,
             flink_version: request.flink_version.to_string(),
+            ..Subject::default()
         };
         answer_request(subject, request)
     }

@@ -62,6 +62,7 @@ fn unreadable(place: Place, problem: String) -> Reading {
             key: None,
             value: None,
             effect: Effect::Unreadable,
+            other: None,
             message: problem,
             flink: Some(FlinkError {
                 class: RUNTIME,
@@ -161,9 +162,8 @@ impl Reader {
             let whole = format!("{prefix}{name}");
             if let Some(first) = written.insert(name.clone(), key.place) {
                 let message = format!(
-                    "line {} sets {} already, and Flink refuses a file that sets a key twice; remove one of the \
+                    "sets {} already, and Flink refuses a file that sets a key twice; remove one of the \
                      two lines",
-                    first.line,
                     named(&whole)
                 );
                 let flink = yaml_engine(format!(
@@ -172,6 +172,9 @@ impl Reader {
                     map.place.line, map.place.column, key.place.line, key.place.column
                 ));
                 self.refuse(key.place, &whole, None, message, flink);
+                if let Some(finding) = self.reading.findings.last_mut() {
+                    finding.other = Some(first);
+                }
             }
             self.read_value(key, value, whole);
         }
@@ -304,8 +307,7 @@ impl Reader {
                     return;
                 }
                 let message = format!(
-                    "line {} sets {} again in another spelling, and Flink keeps the last; remove one of the two",
-                    place.line,
+                    "sets {} again in another spelling, and Flink keeps the last; remove one of the two",
                     named(&former.key)
                 );
                 self.reading.findings.push(Finding {
@@ -313,6 +315,7 @@ impl Reader {
                     key: Some(former.key),
                     value: Some(former.value),
                     effect: Effect::PassedOver,
+                    other: Some(place),
                     message,
                     flink: None,
                 });
@@ -333,6 +336,7 @@ impl Reader {
             key: Some(key.to_owned()),
             value,
             effect: Effect::Refused,
+            other: None,
             message,
             flink: Some(flink),
         });
@@ -350,6 +354,7 @@ impl Reader {
             key: None,
             value: None,
             effect,
+            other: None,
             message,
             flink,
         });
@@ -461,7 +466,7 @@ mod tests {
     #[test]
     fn what_flink_refuses_is_told_and_the_rest_is_read() {
         for (text, line, column, words) in [
-            ("a: 1\na: 2\nb: 3", 2, 1, "sets a already"),
+            ("a: 1\na: 2\nb: 3", 2, 1, "line 1 sets a already"),
             ("b: 3\na:\n", 2, 1, "a has no value"),
             ("b: 3\nx: {a: ~}", 2, 5, "x.a has no value"),
             ("b: 3\n1: x", 2, 1, "the key 1 is no text"),
@@ -477,7 +482,8 @@ mod tests {
             };
             assert_eq!(finding.effect, Effect::Refused);
             assert_eq!(finding.place, Some(Place { line, column }), "{text:?}");
-            assert!(finding.message.contains(words), "{}", finding.message);
+            let sentence = finding.sentence(|place| place);
+            assert!(sentence.contains(words), "{sentence}");
             assert_eq!(reading.value("b"), Some("3"), "{text:?}");
         }
     }

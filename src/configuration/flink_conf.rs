@@ -79,6 +79,12 @@ pub fn read(text: &str) -> Reading {
         match line(whole) {
             Line::Blank => {}
             Line::Option { key, value } => {
+                if is_quoted(value) {
+                    reading.findings.push(Finding {
+                        key: Some(key.to_owned()),
+                        ..passed_over(value, place, in_quotes(key, value))
+                    });
+                }
                 let entry = Entry {
                     key: key.to_owned(),
                     value: value.to_owned(),
@@ -87,7 +93,7 @@ pub fn read(text: &str) -> Reading {
                 match known.get(key) {
                     Some(index) => {
                         let former = std::mem::replace(&mut reading.entries[*index], entry);
-                        reading.findings.push(overwritten(former, number));
+                        reading.findings.push(overwritten(former, place));
                     }
                     None => {
                         known.insert(key, reading.entries.len());
@@ -126,6 +132,7 @@ pub fn read(text: &str) -> Reading {
             key: Some(first.key.clone()),
             value: Some(first.value.clone()),
             effect: Effect::PassedOver,
+            other: None,
             message,
             flink: None,
         });
@@ -148,9 +155,25 @@ fn passed_over(line: &str, place: Place, message: String) -> Finding {
         key: None,
         value: Some(java_trim(line).to_owned()),
         effect: Effect::PassedOver,
+        other: None,
         message,
         flink: None,
     }
+}
+
+/// Whether a value stands in quotes, as YAML would have it.
+fn is_quoted(value: &str) -> bool {
+    ['"', '\'']
+        .iter()
+        .any(|quote| value.len() > 1 && value.starts_with(*quote) && value.ends_with(*quote))
+}
+
+fn in_quotes(key: &str, value: &str) -> String {
+    format!(
+        "{} is {value}, and this file is no YAML, so the quotes are a part of the value; write {}",
+        named(key),
+        &value[1..value.len() - 1]
+    )
 }
 
 fn without_separator(line: &str) -> String {
@@ -173,16 +196,17 @@ fn without_separator(line: &str) -> String {
     }
 }
 
-fn overwritten(former: Entry, later: u64) -> Finding {
+fn overwritten(former: Entry, later: Place) -> Finding {
     Finding {
         message: format!(
-            "line {later} sets {} again, and Flink keeps the last; remove one of the two lines",
+            "sets {} again, and Flink keeps the last; remove one of the two lines",
             named(&former.key)
         ),
         place: Some(former.place),
         key: Some(former.key),
         value: Some(former.value),
         effect: Effect::PassedOver,
+        other: Some(later),
         flink: None,
     }
 }
@@ -243,7 +267,11 @@ mod tests {
         );
         assert_eq!(reading.entry("a").unwrap().place.line, 3);
         assert_eq!(reading.findings[0].place.unwrap().line, 1);
-        assert!(reading.findings[0].message.contains("line 3 sets a again"));
+        assert!(
+            reading.findings[0]
+                .sentence(|place| place)
+                .starts_with("line 3 sets a again")
+        );
     }
 
     #[test]

@@ -104,13 +104,13 @@ fn split_at_colons(text: &str) -> Reading {
             Some(index) => {
                 let former = std::mem::replace(&mut reading.entries[*index], entry);
                 let message = format!(
-                    "line {} of the variable sets {} again, and the last counts; remove one of the two lines",
-                    place.line,
+                    "sets {} again, and the last counts; remove one of the two lines",
                     named(&former.key)
                 );
-                reading
-                    .findings
-                    .push(finding(&former, Effect::PassedOver, message));
+                reading.findings.push(Finding {
+                    other: Some(place),
+                    ..finding(&former, Effect::PassedOver, message)
+                });
             }
             None => {
                 known.insert(key.to_owned(), reading.entries.len());
@@ -152,6 +152,7 @@ fn finding(entry: &Entry, effect: Effect, message: String) -> Finding {
         key: Some(entry.key.clone()),
         value: Some(entry.value.clone()),
         effect,
+        other: None,
         message,
         flink: None,
     }

@@ -8,8 +8,8 @@ use crate::budget::{Change, Code, Conflict, OptionReference, Origin, Severity, S
 /// Longest value that is quoted in a message; a longer one is cut, because it is the user's own text.
 const QUOTED_VALUE_CHARACTERS: usize = 120;
 
-/// Builds one conflict about one place in the resource.
-pub(super) struct At {
+/// Builds one conflict about one place in the resource, or in a file that is read like one.
+pub(crate) struct At {
     reference: OptionReference,
 }
 
@@ -35,6 +35,19 @@ impl At {
                 key: key.to_owned(),
                 origin: Some(Origin::FlinkConfiguration),
                 path: Origin::FlinkConfiguration.path(key),
+                value: quoted(&value.into()),
+                is_default: false,
+            },
+        }
+    }
+
+    /// An option of a known origin.
+    pub fn origin(key: &str, value: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            reference: OptionReference {
+                key: key.to_owned(),
+                path: origin.path(key),
+                origin: Some(origin),
                 value: quoted(&value.into()),
                 is_default: false,
             },

@@ -57,6 +57,16 @@ pub(super) fn flatten(
     }
 }
 
+/// The free options of another resource, each with its text, and what of them Flink would not read.
+pub(crate) fn flattened(
+    spec: &BTreeMap<String, Value>,
+    version: FlinkVersion,
+) -> (BTreeMap<String, String>, Vec<Conflict>) {
+    let mut conflicts = Vec::new();
+    let flat = flatten(spec, version, &mut conflicts);
+    (flat.options, conflicts)
+}
+
 struct Flattening<'a> {
     format: Format,
     options: BTreeMap<String, String>,

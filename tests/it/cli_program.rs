@@ -5,13 +5,15 @@ use std::{
     ffi::OsString,
     fs,
     io::{Read as _, Write as _},
-    path::Path,
     process::{Command, Stdio},
 };
 
 use headroom::{
     api::v1alpha1::TaskManagerPool,
-    cli::{Reply, Surroundings, answer, command, input::Input},
+    cli::{
+        Reply, Surroundings, answer, command,
+        input::{Input, Wanted},
+    },
     desired::{Resources, Settings, build, validate},
     manifest::Manifest,
 };
@@ -378,9 +380,9 @@ fn one_bad_file_hides_no_other() {
     let files = [
         "nowhere.yaml".to_owned(),
         clicks,
-        Path::new("/").to_str().unwrap().to_owned(),
+        directory().join("../flink").to_str().unwrap().to_owned(),
     ];
-    let input = Input::read(&files, &mut std::io::empty());
+    let input = Input::read(&files, &mut std::io::empty(), Wanted::Pools);
     assert_eq!((input.pools.len(), input.problems.len()), (1, 2));
 }
 

@@ -32,6 +32,8 @@ mod fake_api;
 #[cfg(feature = "operator")]
 mod fake_api_transcript;
 #[cfg(feature = "cli")]
+mod linter;
+#[cfg(feature = "cli")]
 mod picture;
 #[cfg(feature = "api")]
 mod pod_template_merge;

@@ -3,7 +3,7 @@
 //! Values take the type that `kubectl` would give them, so that what is checked here is what the API
 //! server would have seen.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
@@ -66,6 +66,41 @@ impl Node {
                 .find(|entry| entry.key == key)
                 .map(|entry| &entry.value),
             _ => None,
+        }
+    }
+
+    /// The value that the keys lead to, one map inside the other.
+    #[must_use]
+    pub fn at(&self, keys: &[&str]) -> Option<&Node> {
+        keys.iter().try_fold(self, |node, key| node.child(key))
+    }
+
+    /// The items of a list; none of anything else.
+    #[must_use]
+    pub fn items(&self) -> &[Node] {
+        match &self.shape {
+            Shape::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a mapping; none of anything else.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match &self.shape {
+            Shape::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The text of a scalar, a number or boolean in JSON's form; nothing of a list, a map, or nothing.
+    #[must_use]
+    pub fn scalar_text(&self) -> Option<Cow<'_, str>> {
+        match &self.shape {
+            Shape::Text(text) => Some(Cow::Borrowed(text)),
+            Shape::Number(number) => Some(Cow::Owned(number.to_string())),
+            Shape::Boolean(value) => Some(Cow::Owned(value.to_string())),
+            Shape::Null | Shape::List(_) | Shape::Map(_) => None,
         }
     }
 
