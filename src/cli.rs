@@ -12,7 +12,9 @@ mod diff;
 mod drawing;
 mod explain;
 pub mod input;
+mod managed;
 mod migrate;
+mod network;
 mod parts;
 mod question;
 mod render;
@@ -82,7 +84,7 @@ pub fn command(name: &str) -> clap::Command {
          {spoken} diff [OPTIONS] --flink-version VERSION [--process-size SIZE] [-A KEY=VALUE]..."
     );
     command = command.mut_subcommand("diff", |command| command.override_usage(usage));
-    for subcommand in ["solve", "explain"] {
+    for subcommand in ["solve", "explain", "managed"] {
         // The two ways to ask, which the generated line would run together.
         let usage = format!(
             "{spoken} {subcommand} [OPTIONS] FILE...\n       \
@@ -90,7 +92,11 @@ pub fn command(name: &str) -> clap::Command {
         );
         command = command.mut_subcommand(subcommand, |command| command.override_usage(usage));
     }
-    command
+    let usage = format!(
+        "{spoken} network [OPTIONS] --pool FILE JOB\n       \
+         {spoken} network [OPTIONS] --flink-version VERSION [--slots COUNT] [-D KEY=VALUE]... JOB"
+    );
+    command.mut_subcommand("network", |command| command.override_usage(usage))
 }
 
 fn is_plugin(name: &str) -> bool {
@@ -148,6 +154,10 @@ pub fn answer(
             render::answer(command, &screen, arguments.verbose, standard_input)
         }
         Subcommand::Migrate(command) => migrate::answer(command, &screen, standard_input),
+        Subcommand::Managed(command) => {
+            managed::answer(command, &screen, arguments.verbose, standard_input)
+        }
+        Subcommand::Network(command) => network::answer(command, &screen, standard_input),
         Subcommand::Crd(command) => crd::answer(command),
         Subcommand::Completions(command) => completions::answer(command, &name),
     }

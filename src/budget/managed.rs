@@ -106,13 +106,16 @@ impl ConsumerWeights {
         if !version.weighs_managed_consumers() {
             return Ok(Self { weights: None });
         }
-        let pairs = TypedOptions(configuration).value(MANAGED_CONSUMER_WEIGHTS, |text| {
+        let options = TypedOptions(configuration);
+        let pairs = options.value(MANAGED_CONSUMER_WEIGHTS, |text| {
             map_text::parse(version, text)
         })?;
-        match pairs {
-            Some(pairs) => Self::of_pairs(version, &pairs),
-            None => Ok(Self::default_of(version)),
+        // Without the key itself, the keys below it are the map: `….consumer-weights.PYTHON: 30`.
+        let pairs = pairs.unwrap_or_else(|| options.below(MANAGED_CONSUMER_WEIGHTS));
+        if pairs.is_empty() && configuration.setting(MANAGED_CONSUMER_WEIGHTS).is_none() {
+            return Ok(Self::default_of(version));
         }
+        Self::of_pairs(version, &pairs)
     }
 
     fn of_pairs(version: FlinkVersion, pairs: &[(String, String)]) -> Result<Self, FlinkError> {
@@ -347,6 +350,26 @@ mod tests {
             listed(FlinkVersion::V1_13, text),
             [Some(30), Some(10), Some(0)]
         );
+    }
+
+    #[test]
+    fn the_map_may_be_written_as_keys_of_their_own() {
+        let below = |name: &str| format!("{MANAGED_CONSUMER_WEIGHTS}.{name}");
+        let configuration = Configuration::new()
+            .with(below("PYTHON"), "5", Origin::FlinkConfiguration)
+            .with(below("OPERATOR"), "1", Origin::FlinkConfiguration)
+            .with(below("PYTHON"), "6", Origin::FlinkConfiguration);
+        let of = |configuration: &Configuration| {
+            let weights = ConsumerWeights::of(FlinkVersion::V2_1, configuration).unwrap();
+            UseCase::ALL.map(|use_case| weights.weight(use_case))
+        };
+        assert_eq!(of(&configuration), [Some(1), Some(0), Some(6)]);
+        let whole = configuration.with(
+            MANAGED_CONSUMER_WEIGHTS,
+            "STATE_BACKEND:9",
+            Origin::FlinkConfiguration,
+        );
+        assert_eq!(of(&whole), [Some(0), Some(9), Some(0)]);
     }
 
     #[test]

@@ -123,12 +123,14 @@ pub struct ShuffleSettings {
     /// Buffers that an output may take beyond its pool, where any are free; never required.
     pub max_overdraft_buffers_per_gate: u64,
     /// The most buffers that a gate may require, where it was configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub required_buffers_per_gate_max: Option<u64>,
     /// Buffers of a partition that sorts.
     pub sort_shuffle_min_buffers: u64,
     /// From this number of subpartitions on, a blocking partition sorts.
     pub sort_shuffle_min_parallelism: u64,
     /// Buffers that the tiers of the hybrid shuffle guarantee together; `None` where there are no tiers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tier_guaranteed_buffers: Option<u64>,
 }
 

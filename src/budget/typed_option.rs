@@ -60,6 +60,24 @@ impl TypedOptions<'_> {
         self.0.setting(key).map(|setting| java_trim(&setting.value))
     }
 
+    /// The settings below a key, as a map: what follows the key and a dot, and the value that counts.
+    pub fn below(self, key: &str) -> Vec<(String, String)> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for setting in self.0.iter() {
+            let name = setting
+                .key
+                .strip_prefix(key)
+                .and_then(|rest| rest.strip_prefix('.'));
+            if let Some(name) = name
+                && !pairs.iter().any(|(known, _)| known == name)
+                && let Some(counting) = self.0.setting(&setting.key)
+            {
+                pairs.push((name.to_owned(), counting.value.clone()));
+            }
+        }
+        pairs
+    }
+
     /// A value of any type; what the reader refuses becomes the cause of Flink's error about the option.
     pub fn value<T>(
         self,

@@ -1,10 +1,14 @@
 //! What can be written on the command line: only parsed here, resolved by the commands.
 
 mod comparison;
+mod sharing;
 
 use clap::{Args, Parser, ValueEnum};
 
-pub(super) use self::comparison::Diff;
+pub(super) use self::{
+    comparison::Diff,
+    sharing::{Managed, Network},
+};
 use super::{
     input::{NAME_RULE, is_name},
     why::Topic,
@@ -85,6 +89,8 @@ pub(super) enum Subcommand {
     Check(Check),
     Render(Render),
     Migrate(Migrate),
+    Managed(Managed),
+    Network(Network),
     Crd(Crd),
     Completions(Completions),
 }

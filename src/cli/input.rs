@@ -8,6 +8,7 @@ pub mod cluster;
 mod files;
 mod flink_deployment;
 mod image;
+pub mod job;
 pub mod node;
 pub mod process;
 pub mod schema;

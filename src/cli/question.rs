@@ -107,6 +107,14 @@ pub(super) struct OtherKind {
 }
 
 impl Answer {
+    /// Every option that was written, for what is asked beyond the budget.
+    pub fn configuration(&self) -> Configuration {
+        let request = self.request.as_ref();
+        request
+            .map(|request| request.configuration.clone())
+            .unwrap_or_default()
+    }
+
     /// The conflicts, each with its place.
     pub fn placed_conflicts(&self) -> impl Iterator<Item = (&Conflict, Option<&Located>)> {
         let places = self.places.iter().map(Option::as_ref);

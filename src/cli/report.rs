@@ -175,26 +175,36 @@ impl<'a> Report<'a> {
 
     /// The report as JSON on several lines.
     pub fn json(&self, exit: u8) -> Reply {
-        match serde_json::to_string_pretty(self) {
-            Ok(text) => Reply {
-                output: text + "\n",
-                exit,
-                ..Reply::default()
-            },
-            Err(error) => unwritable(&error),
-        }
+        json_text(self, exit)
     }
 
     /// The report as YAML.
     pub fn yaml(&self, exit: u8) -> Reply {
-        match serde_saphyr::to_string(self) {
-            Ok(output) => Reply {
-                output,
-                exit,
-                ..Reply::default()
-            },
-            Err(error) => unwritable(&error),
-        }
+        yaml_text(self, exit)
+    }
+}
+
+/// An answer as JSON on several lines.
+pub(super) fn json_text(answer: &impl Serialize, exit: u8) -> Reply {
+    match serde_json::to_string_pretty(answer) {
+        Ok(text) => Reply {
+            output: text + "\n",
+            exit,
+            ..Reply::default()
+        },
+        Err(error) => unwritable(&error),
+    }
+}
+
+/// An answer as YAML.
+pub(super) fn yaml_text(answer: &impl Serialize, exit: u8) -> Reply {
+    match serde_saphyr::to_string(answer) {
+        Ok(output) => Reply {
+            output,
+            exit,
+            ..Reply::default()
+        },
+        Err(error) => unwritable(&error),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn size(bytes: Bytes) -> String {
 }
 
 /// A size for people with its exact count of bytes, `3.35 GiB (3597035110)`; a whole number of a unit needs none.
-fn exact(bytes: Bytes) -> String {
+pub(super) fn exact(bytes: Bytes) -> String {
     let text = bytes.to_string();
     match text.split_once(" (") {
         Some((rounded, _)) => format!("{rounded} ({})", bytes.get()),

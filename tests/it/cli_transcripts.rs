@@ -119,6 +119,8 @@ macro_rules! transcripts {
 }
 
 transcripts!(
+    managed,
+    network,
     solve_options,
     explain_options,
     why,

@@ -41,3 +41,4 @@ mod pod_template_merge;
 mod pod_template_privileges;
 #[cfg(feature = "api")]
 mod pool_status;
+mod sharing_properties;
