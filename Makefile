@@ -102,7 +102,7 @@ e2e: ## Tests against a real Kubernetes control plane
 .PHONY: fuzz
 fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs a nightly compiler and c++)
 	$(call step,fuzzing)
-	@for target in sizes solve configuration migrate; do \
+	@for target in sizes solve configuration migrate consumer_weights job; do \
 	  PATH='$(CARGO_FUZZ_ROOT)/bin':"$$PATH" $(CARGO) +nightly fuzz run $$target --target-dir '$(CACHE)/target-fuzz' -- \
 	    -max_total_time=$(FUZZ_SECONDS); \
 	done
