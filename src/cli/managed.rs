@@ -520,12 +520,11 @@ fn native_text(native: &Native, screen: &Screen) -> String {
     ));
     let mut rows: Vec<(&str, Bytes, String)> = Vec::new();
     if let Some(overshoot) = &native.overshoot {
-        let each = format!("for {}", caches(native.caches));
         rows.push((
             "beyond the cache",
             overshoot.beyond_cache,
             format!(
-                "{each}: {} of write buffers, {} pinned",
+                "each: {} of write buffers, {} pinned",
                 size(overshoot.write_buffers),
                 size(overshoot.pinned)
             ),
@@ -533,7 +532,7 @@ fn native_text(native: &Native, screen: &Screen) -> String {
         rows.push((
             "beside the cache",
             overshoot.beside_cache,
-            format!("{each}: write batches, blocks that are being read"),
+            "each: write batches, blocks that are being read".to_owned(),
         ));
     }
     rows.push((

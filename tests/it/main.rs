@@ -9,6 +9,7 @@ mod budget_conflicts;
 mod budget_migration;
 mod budget_properties;
 mod budget_vectors;
+mod capped_fractions;
 #[cfg(feature = "api")]
 mod chart;
 #[cfg(feature = "cli")]

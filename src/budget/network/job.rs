@@ -92,7 +92,7 @@ pub struct Cluster {
     pub spreads_slots: bool,
 }
 
-/// The job has no pipelined part that could wait, and too few slots for it.
+/// A job that runs as a whole needs more slots than there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the job needs {needed} slots at once, and {taskmanagers} TaskManagers with {slots_per_taskmanager} slots have \

@@ -20,7 +20,8 @@ The state backend is the one that the options choose, unless --state-backend say
 Examples:
   headroom managed pool.yaml                                  the state backend alone
   headroom managed pool.yaml --use state-backend,python       it shares with Python workers
-  headroom managed --process-size 4g --flink-version 2.1 --state-backend rocksdb --column-families 20
+  headroom managed --process-size 4g --flink-version 2.1 --state-backend rocksdb \\
+      --column-families 20 --databases 4
   headroom managed --process-size 4g --flink-version 1.20 --use operator,state-backend \\
       -D taskmanager.memory.managed.consumer-weights=OPERATOR:30,STATE_BACKEND:70
 
@@ -92,8 +93,8 @@ or a shape of your own:
       slotSharingGroup: heavy          # optional
       inputs:
         - from: source
-          ship: hash                   # forward and rescale connect pointwise, all others all with all
-          exchange: pipelined_bounded  # the default; or blocking, hybrid_full, hybrid_selective, ...",
+          ship: hash                   # or forward, rescale, rebalance, broadcast, ...
+          exchange: pipelined_bounded  # the default; or blocking, hybrid_full, ...",
     after_help = "\
 Examples:
   headroom network examples/jobs/clicks.yaml --flink-version 2.1 --slots 4
@@ -101,8 +102,8 @@ Examples:
   headroom network job.yaml --flink-version 1.20 --slots 4 --network-size 256m
   curl -s localhost:8081/jobs/ID/plan | headroom network - --flink-version 2.1 --slots 4 -o json
 
-Exit codes: 0 the job starts with the network memory given (or none was given), 1 it does not, 2 the command
-line or an input could not be read."
+Exit codes: 0 the job starts with the network memory given (or none was given), 1 it does not, 2 the
+command line or an input could not be read."
 )]
 pub(in crate::cli) struct Network {
     /// The job: a shape, or a plan of Flink, in YAML or JSON; - is standard input

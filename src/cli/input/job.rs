@@ -409,10 +409,10 @@ impl Reader {
         // SQL adds the keys: `HASH[id]`.
         let word = written.split('[').next().unwrap_or_default().trim();
         let is = |known: &&str| known.eq_ignore_ascii_case(word);
-        if POINTWISE.iter().any(|known| is(&known)) {
+        if POINTWISE.iter().any(is) {
             return Some(Distribution::Pointwise);
         }
-        if ALL_TO_ALL.iter().any(|known| is(&known)) {
+        if ALL_TO_ALL.iter().any(is) {
             return Some(Distribution::AllToAll);
         }
         let known = POINTWISE.into_iter().chain(ALL_TO_ALL);
