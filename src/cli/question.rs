@@ -427,7 +427,23 @@ fn answer_process(process: ProcessDocument) -> Answer {
             "there is none of",
         );
     }
-    answer.speak_by(|key, origin, path| process.places.renamed(key, origin, path));
+    answer.speak_by(|key, origin, _| process.places.renamed(key, origin));
+    // Nor is it changed there, but by an argument.
+    for conflict in &mut answer.conflicts {
+        for change in &mut conflict.suggestions {
+            let Some(argument) = argument_instead(change) else {
+                continue;
+            };
+            let (former, later) = (format!("set {}", change.path), format!("set {argument}"));
+            conflict.message = conflict.message.replace(&former, &later);
+            change.path = argument;
+        }
+    }
+    for change in &mut answer.joint {
+        if let Some(argument) = argument_instead(change) {
+            change.path = argument;
+        }
+    }
     answer.conflicts.extend(process.conflicts);
     answer.conflicts.sort_by_key(|conflict| conflict.severity);
     let file = answer
@@ -449,6 +465,14 @@ fn answer_process(process: ProcessDocument) -> Answer {
         *place = place.take().or_else(|| beginning.clone());
     }
     answer
+}
+
+/// The argument that takes the place of an option in the file of the image.
+fn argument_instead(change: &Suggestion) -> Option<String> {
+    change
+        .path
+        .ends_with(" of the image")
+        .then(|| Origin::CommandLine.path(&change.key))
 }
 
 /// The request without its container, where nothing else says how large the process is: the limit is the size of a

@@ -60,7 +60,7 @@ pub enum Additions {
 
 impl Places {
     /// The place of an option in this document, where it is another than the solver says.
-    pub fn renamed(&self, key: &str, origin: Option<&Origin>, path: &str) -> Option<String> {
+    pub fn renamed(&self, key: &str, origin: Option<&Origin>) -> Option<String> {
         match origin {
             Some(Origin::ContainerLimit) => self.limit.clone(),
             // A field that a pool has, and this document has not.
@@ -70,7 +70,6 @@ impl Places {
                 Additions::Argument => Some(Origin::CommandLine.path(key)),
                 Additions::File => Some(key.to_owned()),
             },
-            _ if path.ends_with(" of the image") => Some(Origin::CommandLine.path(key)),
             _ => None,
         }
     }
