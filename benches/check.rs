@@ -31,7 +31,11 @@ fn main() {
         .collect();
     let file = std::env::temp_dir().join(format!("headroom-check-{}.yaml", std::process::id()));
     fs::write(&file, &text).expect("the file of pools can be written");
-    let arguments = ["headroom".into(), "check".into(), file.clone().into_os_string()];
+    let arguments = [
+        "headroom".into(),
+        "check".into(),
+        file.clone().into_os_string(),
+    ];
     let mut best = Duration::MAX;
     for _ in 0..10 {
         let started = Instant::now();

@@ -28,4 +28,5 @@ mod pool_walk;
 mod programs;
 mod readme;
 mod real_flink;
+mod real_flink_files;
 mod resource;
