@@ -5,6 +5,7 @@
 //! arguments: no clock, environment, file or log; sums are integers.
 
 mod conflict;
+mod cutoff;
 mod decimal;
 mod derivation;
 mod effective;
@@ -13,8 +14,10 @@ mod flink_error;
 pub mod fraction;
 mod infeasible;
 mod java_integer;
+pub mod jobmanager;
 mod joint;
 mod jvm;
+pub mod kubernetes;
 pub mod legacy;
 pub mod managed;
 pub mod memory_size;
@@ -24,6 +27,7 @@ mod process;
 mod remark;
 mod request;
 pub mod rocksdb;
+pub mod slots;
 mod startup;
 mod statement;
 mod suggestion;
@@ -34,6 +38,8 @@ mod typed_option;
 mod version;
 mod violation;
 mod warning;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -259,7 +265,8 @@ impl Budget {
     }
 }
 
-/// The budget for a request.
+/// The budget of a TaskManager for a request, whose role counts as that of a TaskManager; for the other process
+/// see [`jobmanager::solve`].
 ///
 /// # Guarantees
 /// The sizes are those of the Flink release asked for, for the same options; the started process fits into the
@@ -269,9 +276,14 @@ impl Budget {
 /// # Errors
 /// Every conflict at once; see [`Infeasible`].
 pub fn solve(request: &Request) -> Result<Budget, Infeasible> {
+    let request = &*with_role(request, Role::TaskManager);
     let options = Options::new(request);
     match taskmanager::derive(&options, &mut FirstViolation::default()) {
-        Ok(derivation) if !options.has_duplicates() && starts(&options, &derivation) => {
+        Ok(derivation)
+            if !options.has_duplicates()
+                && starts(&options, &derivation)
+                && kubernetes::accepts_taskmanager(&options, &derivation) =>
+        {
             let mut budget = assemble(&options, derivation);
             budget.warnings = warning::of_budget(&options, &budget);
             Ok(budget)
@@ -286,14 +298,21 @@ pub fn solve(request: &Request) -> Result<Budget, Infeasible> {
 /// # Errors
 /// The exception Flink throws.
 pub fn derive(request: &Request) -> Result<Budget, FlinkError> {
+    let request = &*with_role(request, Role::TaskManager);
     let options = Options::new(request);
     let mut first = FirstViolation::default();
     match taskmanager::derive(&options, &mut first) {
         Ok(derivation) => Ok(assemble(&options, derivation)),
-        Err(_) => Err(first
-            .0
-            .and_then(|violation| flink_error::of(&violation, &options))
-            .expect("the derivation stops only at what Flink reports, and keeps it")),
+        Err(_) => Err(flink_error::of_first(first, &options)),
+    }
+}
+
+/// The request as one for this process.
+fn with_role(request: &Request, role: Role) -> Cow<'_, Request> {
+    if request.role == role {
+        Cow::Borrowed(request)
+    } else {
+        Cow::Owned(request.clone().with_role(role))
     }
 }
 
@@ -304,13 +323,13 @@ pub fn derive(request: &Request) -> Result<Budget, FlinkError> {
 pub fn remarks(request: &Request) -> Vec<Remark> {
     let options = Options::new(request);
     let mut remarks = Remarks::default();
-    let _ = taskmanager::derive(&options, &mut remarks);
+    let _ = derivation::derive(&options, &mut remarks);
     remarks.0
 }
 
 fn starts(options: &Options<'_>, derivation: &Derivation) -> bool {
     let mut starts = true;
-    startup::check(options, derivation, |_| starts = false);
+    startup::check_taskmanager(options, derivation, |_| starts = false);
     starts
 }
 
@@ -424,6 +443,9 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             segment_size,
         },
         Rule::Remainder { of, taken } => Source::Remainder { of, taken },
+        Rule::FlinkSum if options.role() == Role::JobManager => Source::Sum {
+            of: &["jvmHeap", "offHeap"],
+        },
         Rule::FlinkSum => Source::Sum {
             of: &[
                 "frameworkHeap",

@@ -113,6 +113,34 @@ impl Decimal {
         }
     }
 
+    /// The quotient with exactly `places` decimals, cut off.
+    pub fn divide(self, divisor: u32, places: i32) -> String {
+        // The dividend in units of the last decimal, as a text, because a double has up to 308 digits before the point.
+        let shift = self.exponent.saturating_add(places);
+        let mut dividend = self.digits.to_string();
+        if shift >= 0 {
+            dividend.extend(std::iter::repeat_n('0', shift.unsigned_abs() as usize));
+        } else {
+            let kept = dividend.len().saturating_sub(shift.unsigned_abs() as usize);
+            dividend.truncate(kept);
+        }
+        let mut remainder = 0_u64;
+        let mut quotient = String::with_capacity(dividend.len());
+        for digit in dividend.bytes() {
+            remainder = remainder * 10 + u64::from(digit - b'0');
+            let next = remainder / u64::from(divisor.max(1));
+            remainder %= u64::from(divisor.max(1));
+            // At most nine, because the remainder before was below the divisor.
+            if next > 0 || !quotient.is_empty() {
+                let _ = write!(quotient, "{next}");
+            }
+        }
+        let places = places.unsigned_abs() as usize;
+        let padded = format!("{quotient:0>width$}", width = places + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - places);
+        format!("{whole}.{fraction}")
+    }
+
     /// `base · self`, exact and cut off to whole bytes; `None` above [`Bytes::MAX`].
     pub fn multiply(self, base: Bytes) -> Option<Bytes> {
         // base < 2^63 and digits < 10^17 < 2^57, so the product stays below 2^120.
@@ -197,6 +225,13 @@ pub(crate) fn java_double(value: f64) -> String {
     } else {
         format!("{sign}{whole}.{fraction}E{scientific}")
     }
+}
+
+/// Java's `Float.toString`: the shortest text of the 32-bit float.
+pub(super) fn java_float(value: f32) -> String {
+    let text = format!("{value:e}");
+    // The shortest digits of the float, read as a double, have the same shortest digits again.
+    text.parse().map_or(text, java_double)
 }
 
 /// A non-negative double with exactly `places` decimals, rounded half up from its shortest decimal.

@@ -1,6 +1,15 @@
 //! What a derivation is made of and ends in: amounts with their rules, and how strict it is about violations.
 
-use super::{options::Id, remark::Remark, violation::Violation};
+use super::{
+    effective::Options,
+    jobmanager::{self, JobManagerDerivation},
+    options::Id,
+    process::JvmMemory,
+    remark::Remark,
+    request::Role,
+    taskmanager,
+    violation::Violation,
+};
 use crate::bytes::Bytes;
 
 /// The derivation ended at a violation, which its [`Strictness`] keeps.
@@ -131,7 +140,56 @@ impl Amount {
     }
 }
 
-/// The result of a derivation, before it is turned into the public [`super::Budget`].
+/// The result of a derivation for either process.
+pub(super) enum Derived {
+    TaskManager(Derivation),
+    JobManager(JobManagerDerivation),
+}
+
+impl Derived {
+    /// What the whole process takes.
+    pub fn total_process(&self) -> Amount {
+        match self {
+            Derived::TaskManager(derivation) => derivation.total_process,
+            Derived::JobManager(derivation) => derivation.total_process(),
+        }
+    }
+
+    /// Every component with its name as in the JSON of a budget, totals last.
+    pub fn amounts(&self) -> Vec<(&'static str, Amount)> {
+        match self {
+            Derived::TaskManager(derivation) => vec![
+                ("frameworkHeap", derivation.framework_heap),
+                ("frameworkOffHeap", derivation.framework_off_heap),
+                ("taskHeap", derivation.task_heap),
+                ("taskOffHeap", derivation.task_off_heap),
+                ("network", derivation.network),
+                ("managed", derivation.managed),
+                ("jvmMetaspace", derivation.jvm_metaspace),
+                ("jvmOverhead", derivation.jvm_overhead),
+                ("totalFlink", derivation.total_flink),
+                ("totalProcess", derivation.total_process),
+            ],
+            Derived::JobManager(derivation) => derivation.amounts(),
+        }
+    }
+}
+
+/// Runs the derivation for the process that is asked about.
+///
+/// # Errors
+/// `strictness` ended it and keeps the violation.
+pub(super) fn derive<S: Strictness>(
+    options: &Options<'_>,
+    strictness: &mut S,
+) -> Result<Derived, Stop> {
+    match options.role() {
+        Role::TaskManager => taskmanager::derive(options, strictness).map(Derived::TaskManager),
+        Role::JobManager => jobmanager::run(options, strictness).map(Derived::JobManager),
+    }
+}
+
+/// The result of a TaskManager's derivation, before it is turned into the public [`super::Budget`].
 pub(super) struct Derivation {
     pub framework_heap: Amount,
     pub framework_off_heap: Amount,
@@ -146,4 +204,15 @@ pub(super) struct Derivation {
     pub cpu_cores: f64,
     pub number_of_task_slots: i32,
     pub external_resources: Vec<(String, i64)>,
+}
+
+impl Derivation {
+    /// The JVM's share, and the process.
+    pub fn jvm(&self) -> JvmMemory {
+        JvmMemory {
+            metaspace: self.jvm_metaspace,
+            overhead: self.jvm_overhead,
+            total_process: self.total_process,
+        }
+    }
 }

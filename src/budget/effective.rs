@@ -45,16 +45,15 @@ impl<'a> Options<'a> {
         for setting in request.configuration.settings() {
             options.add(setting);
         }
-        if !options.determines_total() {
+        if !options.uses_cutoff() && !options.determines_total() {
             options.limit_as_process_size = request.container_limit;
         }
         options
     }
 
     fn add(&mut self, setting: &'a Setting) {
-        let role = self.request.role;
-        let Some((id, is_deprecated)) = options::lookup(role, &setting.key) else {
-            self.remarkable |= options::looks_like_memory_option(role, &setting.key);
+        let Some((id, is_deprecated)) = self.lookup(&setting.key) else {
+            self.remarkable |= options::looks_like_memory_option(self.role(), &setting.key);
             return;
         };
         self.remarkable |= is_deprecated || id.is_legacy();
@@ -85,9 +84,27 @@ impl<'a> Options<'a> {
         self.request.role
     }
 
-    /// The proper key of an option of this process.
+    /// The proper key of an option of this process in this version.
     pub fn key(&self, id: Id) -> &'static str {
-        id.key(self.request.role)
+        let key = id.key(self.role());
+        if id == Id::KubernetesCpu && !self.version().spells_kubernetes_cpu_out() {
+            return id.deprecated_key(self.role()).unwrap_or(key);
+        }
+        key
+    }
+
+    /// Which option of this process a key names in this version and mode, and whether it is the deprecated spelling.
+    pub fn lookup(&self, key: &str) -> Option<(Id, bool)> {
+        let (id, is_deprecated) = options::lookup(self.role(), key)?;
+        if !id.is_of_kubernetes() {
+            return Some((id, is_deprecated));
+        }
+        if self.request.mode != Mode::Kubernetes {
+            return None;
+        }
+        let is_proper = key == self.key(id);
+        // Before 1.17 there is one spelling only.
+        (is_proper || self.version().spells_kubernetes_cpu_out()).then_some((id, !is_proper))
     }
 
     /// The setting that counts for an option; nothing for an option that this version does not read.
@@ -110,6 +127,11 @@ impl<'a> Options<'a> {
 
     pub fn is_set(&self, id: Id) -> bool {
         self.setting(id).is_some()
+    }
+
+    /// Whether the process has the memory model of Flink 1.9, as the JobManager of 1.10 still does.
+    pub fn uses_cutoff(&self) -> bool {
+        self.role() == Role::JobManager && self.version() == FlinkVersion::V1_10
     }
 
     /// The option that a legacy heap size stands for.

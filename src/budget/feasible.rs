@@ -24,8 +24,8 @@ pub fn minimum_container_limit(request: &Request) -> Option<Bytes> {
     trial.request.container_limit = Some(Bytes::MAX);
     let options = Options::new(&trial.request);
     if options.limit_as_process_size.is_none() {
-        let (derivation, _, _) = violations(&options);
-        let process = derivation?.total_process;
+        let (derived, _, _) = violations(&options);
+        let process = derived?.total_process();
         trial.request.container_limit = Some(process.bytes.round_up_to_mebibyte());
         return trial
             .solves()
@@ -70,6 +70,8 @@ fn asks_for_more(kind: &Kind) -> bool {
         | Kind::JvmExceedsProcess { .. }
         | Kind::ProcessBelowFlink { .. }
         | Kind::ProcessExceedsLimit { .. }
+        | Kind::HeapExceedsFlink { .. }
+        | Kind::OffHeapTakesAll { .. }
         | Kind::NetworkTooSmall { .. }
         | Kind::HeapTooSmall { .. } => true,
         Kind::NetworkOutOfRange {

@@ -1,10 +1,11 @@
 //! The exception Flink would throw for a violation: class, message and causes, word for word.
 
 use super::{
-    decimal::java_double,
+    decimal::{java_double, java_float},
+    derivation::FirstViolation,
     effective::Options,
     infeasible::{FlinkCause, FlinkError},
-    memory_size::human_readable,
+    memory_size::{SizeError, human_readable},
     options::{self, Id},
     request::Role,
     violation::{Kind, Parts, Step, Violation},
@@ -122,16 +123,10 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
     };
     Some(match kind {
         Kind::MissingTotal => vec![cause(CONFIGURATION, missing_total(options))],
+        // The old code reads the text itself.
+        Kind::Size { error, .. } if options.uses_cutoff() => vec![size_cause(error)],
         Kind::Size { option, error } => {
-            let class = if error.is_number_format() {
-                NUMBER_FORMAT
-            } else {
-                ARGUMENT
-            };
-            let mut chain = vec![
-                unparsable(*option, value(*option)),
-                cause(class, error.flink_message()),
-            ];
+            let mut chain = vec![unparsable(*option, value(*option)), size_cause(error)];
             // The segment size is no part of the process's memory and read in another place of Flink's code.
             if *option != Id::SegmentSize {
                 let message = format!(
@@ -142,6 +137,16 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
             }
             chain
         }
+        Kind::Boolean { option } => vec![
+            unparsable(*option, value(*option)),
+            cause(
+                ARGUMENT,
+                format!(
+                    "Unrecognized option for boolean: {}. Expected either true or false(case insensitive)",
+                    value(*option)
+                ),
+            ),
+        ],
         Kind::Float { option, error } => vec![
             unparsable(*option, value(*option)),
             cause(NUMBER_FORMAT, error.java_message(value(*option))),
@@ -207,6 +212,60 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
                 human_readable(*buffers)
             ),
         )],
+        Kind::HeapAndOffHeapDiffer {
+            heap,
+            off_heap,
+            total_flink,
+        } => vec![cause(
+            CONFIGURATION,
+            format!(
+                "Sum of the configured JVM Heap Memory ({}) and the configured Off-heap Memory ({}) does not match \
+                 the configured Total Flink Memory ({}). Please, make the configuration consistent or configure \
+                 only one option: either JVM Heap or Total Flink Memory.",
+                human_readable(*heap),
+                human_readable(*off_heap),
+                human_readable(*total_flink)
+            ),
+        )],
+        Kind::HeapExceedsFlink { heap, total_flink } => vec![cause(
+            CONFIGURATION,
+            format!(
+                "The configured JVM Heap Memory ({}) exceeds the configured Total Flink Memory ({}). Please, make \
+                 the configuration consistent or configure only one option: either JVM Heap or Total Flink Memory.",
+                human_readable(*heap),
+                human_readable(*total_flink)
+            ),
+        )],
+        Kind::OffHeapTakesAll {
+            total_flink,
+            off_heap,
+        } => vec![cause(
+            CONFIGURATION,
+            format!(
+                "The configured Total Flink Memory ({}) is less than the configured Off-heap Memory ({}).",
+                human_readable(*total_flink),
+                human_readable(*off_heap)
+            ),
+        )],
+        Kind::LimitFactorBelowOne { option, .. } => vec![cause(
+            ARGUMENT,
+            format!("{} should be greater or equal to 1.", options.key(*option)),
+        )],
+        Kind::CutoffRatioOutside { ratio } => vec![cause(
+            ARGUMENT,
+            format!(
+                "The configuration value '{}' must be between 0 and 1. Value given={}",
+                options::HEAP_CUTOFF_RATIO,
+                java_float(*ratio)
+            ),
+        )],
+        Kind::CutoffAboveTotal { minimum, total } => vec![cause(
+            ARGUMENT,
+            format!(
+                "The configuration value '{}' is higher ({minimum}) than the requested amount of memory {total}",
+                options::HEAP_CUTOFF_MIN
+            ),
+        )],
         Kind::JvmExceedsProcess {
             metaspace,
             overhead,
@@ -270,6 +329,7 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
                 ),
             )]
         }
+        Kind::LegacyHeapNegative { .. } if options.uses_cutoff() => vec![negative()],
         Kind::LegacyHeapNegative { mebibytes } => vec![cause(
             CONFIGURATION,
             format!(
@@ -283,14 +343,7 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
                     "Cannot read total process memory size from environment variable value {value}."
                 ),
             ),
-            cause(
-                if error.is_number_format() {
-                    NUMBER_FORMAT
-                } else {
-                    ARGUMENT
-                },
-                error.flink_message(),
-            ),
+            size_cause(error),
         ],
         Kind::SegmentTooSmall { bytes } => vec![cause(
             CONFIGURATION,
@@ -319,6 +372,37 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
         | Kind::SlotsInvalid { .. }
         | Kind::DuplicateSource { .. } => return None,
     })
+}
+
+/// The exception for the violation that ended a derivation.
+pub(super) fn of_first(first: FirstViolation, options: &Options<'_>) -> FlinkError {
+    first
+        .0
+        .and_then(|violation| of(&violation, options))
+        .expect("a derivation stops only at what Flink reports, and keeps it")
+}
+
+/// The exception with which a started TaskManager refuses its number of slots; mirrors
+/// `ConfigurationParserUtils.getSlot`.
+pub(super) fn slots_refused(slots: i32) -> FlinkError {
+    FlinkError {
+        class: CONFIGURATION,
+        message: format!(
+            "Invalid configuration value for {} : {slots} - Number of task slots must be at least one.",
+            options::NUMBER_OF_TASK_SLOTS
+        ),
+        causes: Vec::new(),
+    }
+}
+
+/// Why a text is no size.
+fn size_cause(error: &SizeError) -> FlinkCause {
+    let class = if error.is_number_format() {
+        NUMBER_FORMAT
+    } else {
+        ARGUMENT
+    };
+    cause(class, error.flink_message())
 }
 
 fn negative() -> FlinkCause {

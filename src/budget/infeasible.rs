@@ -34,7 +34,7 @@ pub enum Code {
     MissingTotal,
     /// A size can't be read, is negative, or does not fit into 63 bits.
     SizeInvalid,
-    /// A number, fraction or list can't be read or is outside what Flink takes.
+    /// A number, fraction, switch or list can't be read or is outside what Flink takes.
     NumberInvalid,
     /// The segment size is below 4 KiB, no power of two, or 2 GiB and more.
     SegmentSizeInvalid,
@@ -76,6 +76,8 @@ pub enum Code {
     PodTemplateBreaksContainer,
     /// A field of the pod template that the operator was not started to allow.
     PodTemplateForbidden,
+    /// A slot that a job asks for by name is larger than the whole TaskManager.
+    SlotTooLarge,
     /// A volume in memory counts against the container's limit, and no memory is left for it.
     MemoryVolumeUnplanned,
     /// An option was replaced by the nearest value that solves, as the resource asks for.
@@ -119,6 +121,7 @@ impl Code {
             Code::PodTemplateInvalid => "PodTemplateInvalid",
             Code::PodTemplateBreaksContainer => "PodTemplateBreaksContainer",
             Code::PodTemplateForbidden => "PodTemplateForbidden",
+            Code::SlotTooLarge => "SlotTooLarge",
             Code::MemoryVolumeUnplanned => "MemoryVolumeUnplanned",
             Code::UsingLargestFeasible => "UsingLargestFeasible",
         }

@@ -92,23 +92,29 @@ pub fn dynamic_configurations(budget: &Budget) -> Vec<(String, String)> {
 /// single spaces; up to 1.11 with a space at the end.
 #[must_use]
 pub fn dynamic_configurations_line(budget: &Budget) -> String {
-    let mut line = String::with_capacity(1024);
-    for (key, value) in dynamic_configurations(budget) {
-        line.push_str("-D ");
-        line.push_str(&key);
-        line.push('=');
-        line.push_str(&value);
-        line.push(' ');
-    }
+    let mut line = line_of(dynamic_configurations(budget));
     if budget.flink_version >= FlinkVersion::V1_12 {
         line.pop();
     }
     line
 }
 
+/// The pairs as `-D key=value` items, each with a space behind it.
+pub(super) fn line_of(pairs: Vec<(String, String)>) -> String {
+    let mut line = String::with_capacity(1024);
+    for (key, value) in pairs {
+        line.push_str("-D ");
+        line.push_str(&key);
+        line.push('=');
+        line.push_str(&value);
+        line.push(' ');
+    }
+    line
+}
+
 /// Puts pairs, given in order of insertion, into the order in which a `java.util.HashMap` with its default
 /// capacity iterates over them.
-fn sort_like_a_java_hash_map<V>(pairs: &mut [(String, V)]) {
+pub(super) fn sort_like_a_java_hash_map<V>(pairs: &mut [(String, V)]) {
     let mut capacity = 16;
     while pairs.len() * 4 > capacity * 3 {
         capacity *= 2;

@@ -231,6 +231,14 @@ impl Id {
         )
     }
 
+    /// Whether only Flink's own deployment on Kubernetes reads the option.
+    pub const fn is_of_kubernetes(self) -> bool {
+        matches!(
+            self,
+            Id::KubernetesCpu | Id::KubernetesCpuLimitFactor | Id::KubernetesMemoryLimitFactor
+        )
+    }
+
     /// Whether only versions up to 1.20 read the option.
     pub const fn is_legacy(self) -> bool {
         matches!(self, Id::NumberOfBuffers | Id::HeapSize | Id::HeapMb)

@@ -57,6 +57,8 @@ pub(super) struct Deriver<'a, 'b, S> {
     pub step: Step,
     /// What the legacy heap options put into [`Options::legacy_target`].
     legacy_heap: Option<Amount>,
+    /// Whether a configured process size counts.
+    reads_process_size: bool,
 }
 
 impl<'a, 'b, S: Strictness> Deriver<'a, 'b, S> {
@@ -66,6 +68,15 @@ impl<'a, 'b, S: Strictness> Deriver<'a, 'b, S> {
             strictness,
             step: Step::Derivation,
             legacy_heap: None,
+            reads_process_size: true,
+        }
+    }
+
+    /// The same, as if no process size were configured.
+    pub fn without_process_size(self) -> Self {
+        Self {
+            reads_process_size: false,
+            ..self
         }
     }
 
@@ -84,6 +95,9 @@ impl<'a, 'b, S: Strictness> Deriver<'a, 'b, S> {
 
     /// Whether an option is configured, by its own keys or by a legacy heap option.
     pub fn is_set(&mut self, id: Id) -> bool {
+        if id == Id::ProcessSize && !self.reads_process_size {
+            return false;
+        }
         let setting = self.options.setting(id);
         if let Some(setting) = setting {
             self.remark_deprecated(id, setting);
@@ -128,16 +142,25 @@ impl<'a, 'b, S: Strictness> Deriver<'a, 'b, S> {
     /// Metaspace, overhead and the process, where total Flink memory is known.
     pub fn jvm_from_flink(&mut self, total_flink: Amount) -> Result<JvmMemory, Stop> {
         let metaspace = self.size(Id::JvmMetaspaceSize)?;
-        let base = self
-            .sum(&[total_flink, metaspace], Quantity::TotalProcess)?
-            .unwrap_or(Amount::unknown(Bytes::MAX));
+        let unknown = Amount::unknown(Bytes::MAX);
+        // A total that is not known stands for the largest there is, which would overflow whatever is added.
+        let base = if total_flink.known {
+            self.sum(&[total_flink, metaspace], Quantity::TotalProcess)?
+                .unwrap_or(unknown)
+        } else {
+            unknown
+        };
         if !self.is_set(Id::ProcessSize) {
             let range = self.overhead_range()?;
             let overhead = self.capped(base, range, true)?;
-            let total_process = self
-                .sum(&[base, overhead], Quantity::TotalProcess)?
+            let sum = if base.known {
+                self.sum(&[base, overhead], Quantity::TotalProcess)?
+            } else {
+                None
+            };
+            let total_process = sum
                 .filter(|process| process.known)
-                .map_or(Amount::unknown(Bytes::MAX), |sum| Amount {
+                .map_or(unknown, |sum| Amount {
                     rule: Rule::ProcessSum,
                     ..sum
                 });

@@ -4,8 +4,13 @@
 //! the start itself fails; what a job needs beyond is the user's decision.
 
 use super::{
-    derivation::Derivation, effective::Options, memory_size, options::Id,
-    process::segment_size_violation, violation::Kind,
+    derivation::{Amount, Derivation, Derived},
+    effective::Options,
+    jobmanager::JobManagerDerivation,
+    memory_size,
+    options::Id,
+    process::segment_size_violation,
+    violation::Kind,
 };
 use crate::bytes::Bytes;
 
@@ -21,8 +26,35 @@ pub(super) const SMALLEST_METASPACE: Bytes = Bytes(128 << 10);
 pub(super) const DEFAULT_SEGMENT_SIZE: Bytes = Bytes(32 << 10);
 
 /// Tells `report` about every bound that the derivation does not keep.
-pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: impl FnMut(Kind)) {
-    let process = derivation.total_process;
+pub(super) fn check(options: &Options<'_>, derived: &Derived, report: impl FnMut(Kind)) {
+    match derived {
+        Derived::TaskManager(derivation) => check_taskmanager(options, derivation, report),
+        Derived::JobManager(derivation) => check_jobmanager(options, derivation, report),
+    }
+}
+
+/// Tells `report` about every bound that the derivation of a JobManager does not keep.
+pub(super) fn check_jobmanager(
+    options: &Options<'_>,
+    derivation: &JobManagerDerivation,
+    mut report: impl FnMut(Kind),
+) {
+    check_limit(options, derivation.total_process(), &mut report);
+    let (heap, metaspace) = match derivation {
+        JobManagerDerivation::Unified(derivation) => {
+            (derivation.heap, Some(derivation.jvm.metaspace))
+        }
+        JobManagerDerivation::Cutoff(derivation) => (derivation.heap, None),
+    };
+    if heap.known && heap.bytes <= HEAP_MUST_EXCEED {
+        report(Kind::HeapTooSmall { heap: heap.bytes });
+    }
+    if let Some(metaspace) = metaspace {
+        check_metaspace(metaspace, &mut report);
+    }
+}
+
+fn check_limit(options: &Options<'_>, process: Amount, report: &mut impl FnMut(Kind)) {
     if let Some(limit) = options.request.container_limit
         && process.known
         && process.bytes > limit
@@ -32,6 +64,23 @@ pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: 
             limit,
         });
     }
+}
+
+fn check_metaspace(metaspace: Amount, report: &mut impl FnMut(Kind)) {
+    if metaspace.known && metaspace.bytes < SMALLEST_METASPACE {
+        report(Kind::MetaspaceTooSmall {
+            metaspace: metaspace.bytes,
+        });
+    }
+}
+
+/// Tells `report` about every bound that the derivation of a TaskManager does not keep.
+pub(super) fn check_taskmanager(
+    options: &Options<'_>,
+    derivation: &Derivation,
+    mut report: impl FnMut(Kind),
+) {
+    check_limit(options, derivation.total_process, &mut report);
     let heap = derivation
         .framework_heap
         .bytes
@@ -39,12 +88,7 @@ pub(super) fn check(options: &Options<'_>, derivation: &Derivation, mut report: 
     if derivation.framework_heap.known && derivation.task_heap.known && heap <= HEAP_MUST_EXCEED {
         report(Kind::HeapTooSmall { heap });
     }
-    let metaspace = derivation.jvm_metaspace;
-    if metaspace.known && metaspace.bytes < SMALLEST_METASPACE {
-        report(Kind::MetaspaceTooSmall {
-            metaspace: metaspace.bytes,
-        });
-    }
+    check_metaspace(derivation.jvm_metaspace, &mut report);
     // Less than a hundred-millionth of a core is rounded down to none, which only the started process refuses.
     if derivation.cpu_cores == 0.0 {
         report(Kind::CpuNotPositive {

@@ -1,5 +1,6 @@
 //! What a violation says to people: code, options, the numbers on both sides, and the beginning of the sentence.
 
+mod jobmanager;
 mod sums;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     infeasible::{Code, OptionReference, Term, Total},
     memory_size,
     options::{self, Id},
-    request::Origin,
+    request::{Origin, Role},
     startup,
     suggestion::respelled_size,
     violation::{Kind, Quantity},
@@ -76,17 +77,7 @@ pub(super) fn limit_reference(options: &Options<'_>, limit: Bytes) -> OptionRefe
 /// What the total comes from: its options, in the order of their weight.
 fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
     let mut found = references_if_set(options, &[Id::FlinkSize]);
-    match options.legacy_heap() {
-        Some(LegacyHeap::Option(id)) => found.extend(reference(options, id)),
-        Some(LegacyHeap::Environment(value)) => found.push(OptionReference {
-            key: options.heap_environment().to_owned(),
-            origin: Some(Origin::Environment),
-            path: Origin::Environment.path(options.heap_environment()),
-            value: value.to_owned(),
-            is_default: false,
-        }),
-        None => {}
-    }
+    found.extend(legacy_reference(options));
     if found.is_empty() {
         found = references_if_set(options, &[Id::ProcessSize]);
     }
@@ -96,6 +87,20 @@ fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
             .map(|limit| limit_reference(options, limit)),
     );
     found
+}
+
+/// The legacy heap option that counts, where one does.
+fn legacy_reference(options: &Options<'_>) -> Option<OptionReference> {
+    match options.legacy_heap()? {
+        LegacyHeap::Option(id) => reference(options, id),
+        LegacyHeap::Environment(value) => Some(OptionReference {
+            key: options.heap_environment().to_owned(),
+            origin: Some(Origin::Environment),
+            path: Origin::Environment.path(options.heap_environment()),
+            value: value.to_owned(),
+            is_default: false,
+        }),
+    }
 }
 
 fn references_if_set(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
@@ -130,11 +135,14 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
             sum: Vec::new(),
             total: None,
             what: format!(
-                "nothing says how large the process is: there is no container limit and none of {}, {} or {} with {}",
-                options::PROCESS_SIZE,
-                options::FLINK_SIZE,
-                options::TASK_HEAP_SIZE,
-                options::MANAGED_SIZE
+                "nothing says how large the process is: there is no container limit and none of {}, {} or {}",
+                options.key(Id::ProcessSize),
+                options.key(Id::FlinkSize),
+                match options.role() {
+                    Role::TaskManager =>
+                        format!("{} with {}", options::TASK_HEAP_SIZE, options::MANAGED_SIZE),
+                    Role::JobManager => options::JOBMANAGER_JVM_HEAP_SIZE.to_owned(),
+                }
             ),
             otherwise: "give the container a memory limit".to_owned(),
         },
@@ -169,6 +177,26 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
             "a whole number of at most 2147483647",
             format!(
                 "{}: {:?} is no whole number between -2147483648 and 2147483647",
+                path(*option),
+                value(*option)
+            ),
+        ),
+        Kind::Boolean { option } => simple(
+            Code::NumberInvalid,
+            &[*option],
+            "true or false",
+            format!(
+                "{}: {:?} is neither true nor false",
+                path(*option),
+                value(*option)
+            ),
+        ),
+        Kind::LimitFactorBelowOne { option, .. } => simple(
+            Code::NumberInvalid,
+            &[*option],
+            ">= 1",
+            format!(
+                "{} is {}, and the limit of a container can't be below its request",
                 path(*option),
                 value(*option)
             ),
@@ -224,6 +252,22 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
             total_flink,
             ..
         } => sums::components_exceed_flink(options, parts, *sum, *total_flink, enough),
+        Kind::HeapAndOffHeapDiffer {
+            heap,
+            off_heap,
+            total_flink,
+        } => jobmanager::heap_and_off_heap_differ(options, *heap, *off_heap, *total_flink),
+        Kind::HeapExceedsFlink { heap, total_flink } => {
+            jobmanager::heap_exceeds_flink(options, *heap, *total_flink)
+        }
+        Kind::OffHeapTakesAll {
+            total_flink,
+            off_heap,
+        } => jobmanager::off_heap_takes_all(options, *total_flink, *off_heap),
+        Kind::CutoffRatioOutside { ratio } => jobmanager::cutoff_ratio_outside(options, *ratio),
+        Kind::CutoffAboveTotal { minimum, total } => {
+            jobmanager::cutoff_above_total(options, *minimum, *total)
+        }
         Kind::JvmExceedsProcess {
             metaspace,
             overhead,
@@ -409,7 +453,10 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
             }),
             ..simple(
                 Code::HeapTooSmall,
-                &[Id::FrameworkHeapSize, Id::TaskHeapSize],
+                match options.role() {
+                    Role::TaskManager => &[Id::FrameworkHeapSize, Id::TaskHeapSize],
+                    Role::JobManager => &[Id::JvmHeapSize, Id::HeapSize, Id::HeapMb],
+                },
                 "",
                 format!(
                     "the heap, -Xmx, is {heap}, and the JVM refuses to start with {} or less",

@@ -108,6 +108,9 @@ pub(super) fn is_self_contained(kind: &Kind) -> bool {
         Kind::Size { .. }
             | Kind::Float { .. }
             | Kind::Integer { .. }
+            | Kind::Boolean { .. }
+            | Kind::LimitFactorBelowOne { .. }
+            | Kind::CutoffRatioOutside { .. }
             | Kind::ExternalAmount { .. }
             | Kind::RangeInverted { .. }
             | Kind::FractionOutside { .. }
@@ -567,6 +570,16 @@ fn pressure(kind: &Kind) -> Option<Pressure> {
         Kind::ComponentsExceedFlink {
             sum, total_flink, ..
         } => lacks(Sum::Parts, *sum, *total_flink),
+        Kind::HeapExceedsFlink { heap, total_flink } => lacks(Sum::Parts, *heap, *total_flink),
+        Kind::OffHeapTakesAll {
+            total_flink,
+            off_heap,
+        } => lacks(Sum::Parts, off_heap.saturating_add(Bytes(1)), *total_flink),
+        Kind::CutoffAboveTotal { minimum, total } => {
+            let mebibytes =
+                |number: i32| Bytes::from_mebibytes(u64::try_from(number).unwrap_or_default());
+            lacks(Sum::Parts, mebibytes(*minimum), mebibytes(*total))
+        }
         Kind::JvmExceedsProcess {
             metaspace,
             overhead,

@@ -4,7 +4,6 @@
 
 use super::{
     Component,
-    derivation::Amount,
     effective::Options,
     infeasible::OptionReference,
     options::{self, Id},
@@ -21,22 +20,11 @@ use super::{
 #[must_use]
 pub fn known_components(request: &Request) -> Vec<(&'static str, Component)> {
     let options = Options::new(request);
-    let Some(derivation) = violations(&options).0 else {
+    let Some(derived) = violations(&options).0 else {
         return Vec::new();
     };
-    let amounts: [(&'static str, Amount); 10] = [
-        ("frameworkHeap", derivation.framework_heap),
-        ("frameworkOffHeap", derivation.framework_off_heap),
-        ("taskHeap", derivation.task_heap),
-        ("taskOffHeap", derivation.task_off_heap),
-        ("network", derivation.network),
-        ("managed", derivation.managed),
-        ("jvmMetaspace", derivation.jvm_metaspace),
-        ("jvmOverhead", derivation.jvm_overhead),
-        ("totalFlink", derivation.total_flink),
-        ("totalProcess", derivation.total_process),
-    ];
-    amounts
+    derived
+        .amounts()
         .into_iter()
         .filter(|(_, amount)| amount.known)
         .map(|(name, amount)| {

@@ -7,15 +7,14 @@ use std::mem::Discriminant;
 
 use super::{
     decimal,
-    derivation::{Derivation, EveryViolation},
+    derivation::{Derived, EveryViolation, derive},
     effective::Options,
     fraction,
     infeasible::{Change, Suggestion},
-    memory_size,
+    kubernetes, memory_size,
     options::{self, Id},
     request::{Origin, Request, Setting},
     startup,
-    taskmanager::derive,
     violation::{Kind, Step, Violation},
 };
 use crate::{bytes::Bytes, quantity};
@@ -49,6 +48,8 @@ pub(super) fn identity(kind: &Kind) -> Identity {
         Kind::Size { option, .. }
         | Kind::Float { option, .. }
         | Kind::Integer { option }
+        | Kind::Boolean { option }
+        | Kind::LimitFactorBelowOne { option, .. }
         | Kind::DuplicateSource { option } => Some(*option),
         Kind::RangeInverted {
             fraction_option, ..
@@ -63,10 +64,22 @@ pub(super) fn identity(kind: &Kind) -> Identity {
 
 /// Everything that is wrong with the options: what Flink refuses, in Flink's order, and then what the started
 /// process would not survive. The second value tells how many of them are Flink's.
-pub(super) fn violations(options: &Options<'_>) -> (Option<Derivation>, Vec<Violation>, usize) {
+pub(super) fn violations(options: &Options<'_>) -> (Option<Derived>, Vec<Violation>, usize) {
     let mut every = EveryViolation::default();
-    let derivation = derive(options, &mut every).ok();
+    let derived = derive(options, &mut every).ok();
     let mut violations = every.0;
+    if let Some(derived) = &derived {
+        let mut of_pod = EveryViolation::default();
+        // Where everything is kept, nothing ends the derivation.
+        let _ = kubernetes::check(options, derived, &mut of_pod);
+        let mut news = of_pod.0;
+        news.retain(|new| {
+            violations
+                .iter()
+                .all(|known| identity(&known.kind) != identity(&new.kind))
+        });
+        violations.extend(news);
+    }
     let flinks = violations.len();
     let mut own = |kind: Kind| {
         // The number of slots stands in for the cores, and may have been refused as such.
@@ -91,10 +104,10 @@ pub(super) fn violations(options: &Options<'_>) -> (Option<Derivation>, Vec<Viol
             .filter(|id| options.is_duplicated(*id))
             .for_each(|option| own(Kind::DuplicateSource { option }));
     }
-    if let Some(derivation) = &derivation {
-        startup::check(options, derivation, own);
+    if let Some(derived) = &derived {
+        startup::check(options, derived, own);
     }
-    (derivation, violations, flinks)
+    (derived, violations, flinks)
 }
 
 /// A request to try changes on.

@@ -37,6 +37,20 @@ versions! {
     V2_0 = "2.0", V2_1 = "2.1", V2_2 = "2.2", V2_3 = "2.3",
 }
 
+/// What a version makes of `cluster.fine-grained-resource-management.enabled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FineGrained {
+    /// There is no such option.
+    Never,
+    /// The option decides.
+    Optional {
+        /// Its default.
+        default: bool,
+    },
+    /// The option is not read any more.
+    Always,
+}
+
 /// A text that names no Flink version Headroom has a model for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("flink version {text:?} is not supported: {reason}")]
@@ -77,6 +91,30 @@ impl FlinkVersion {
     #[must_use]
     pub(crate) fn prefixes_errors_of_a_jobmanager(self) -> bool {
         (Self::V1_11..=Self::V1_20).contains(&self)
+    }
+
+    /// Whether the CPU cores of a pod are asked for with a key that ends in `.amount`.
+    #[must_use]
+    pub(crate) fn spells_kubernetes_cpu_out(self) -> bool {
+        self >= Self::V1_17
+    }
+
+    /// Whether slots may have sizes of their own, and a TaskManager's pod is therefore computed from its parts.
+    #[must_use]
+    pub(crate) fn manages_resources_by_the_grain(self) -> FineGrained {
+        match self {
+            _ if self <= Self::V1_12 => FineGrained::Never,
+            _ if self <= Self::V1_18 => FineGrained::Optional {
+                default: self == Self::V1_18,
+            },
+            _ => FineGrained::Always,
+        }
+    }
+
+    /// Whether a pod's limits are its requests times a factor.
+    #[must_use]
+    pub(crate) fn has_limit_factors(self) -> bool {
+        self >= Self::V1_15
     }
 
     /// Whether the number of slots and the external resources are part of the process specification.

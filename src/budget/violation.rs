@@ -54,6 +54,8 @@ pub(super) enum Kind {
     Float { option: Id, error: FloatError },
     /// An integer option does not parse.
     Integer { option: Id },
+    /// A switch is neither on nor off.
+    Boolean { option: Id },
     /// The amount of an external resource does not parse.
     ExternalAmount { key: String, value: String },
     /// E3 with min above max.
@@ -92,6 +94,22 @@ pub(super) enum Kind {
         parts: Parts,
         total_flink: Bytes,
     },
+    /// Heap and off-heap memory of a JobManager are both configured, and are not its total Flink memory.
+    HeapAndOffHeapDiffer {
+        heap: Bytes,
+        off_heap: Bytes,
+        total_flink: Bytes,
+    },
+    /// The heap of a JobManager is more than its total Flink memory.
+    HeapExceedsFlink { heap: Bytes, total_flink: Bytes },
+    /// Off-heap memory leaves a JobManager no heap.
+    OffHeapTakesAll { total_flink: Bytes, off_heap: Bytes },
+    /// The ratio that is kept back of a JobManager's container is not between 0 and 1.
+    CutoffRatioOutside { ratio: f32 },
+    /// More is kept back of a JobManager's container than there is, in mebibytes.
+    CutoffAboveTotal { minimum: i32, total: i32 },
+    /// The limit of a pod would be below its request.
+    LimitFactorBelowOne { option: Id, factor: f64 },
     /// E8.
     JvmExceedsProcess {
         metaspace: Bytes,

@@ -21,7 +21,14 @@ const UNKNOWN_AT_MOST: usize = 16;
 /// Everything to say about a budget that stands.
 pub(super) fn of_budget(options: &Options<'_>, budget: &Budget) -> Vec<Conflict> {
     let mut warnings = of_options(options);
-    warnings.extend(unused_memory(options, budget));
+    warnings.extend(unused_memory(options, budget.total_process.bytes));
+    warnings
+}
+
+/// Everything to say about a budget of a JobManager that stands.
+pub(super) fn of_jobmanager(options: &Options<'_>, total_process: Bytes) -> Vec<Conflict> {
+    let mut warnings = of_options(options);
+    warnings.extend(unused_memory(options, total_process));
     warnings
 }
 
@@ -64,7 +71,7 @@ pub(super) fn of_options(options: &Options<'_>) -> Vec<Conflict> {
 }
 
 fn about(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Option<Conflict> {
-    match options::lookup(options.role(), &setting.key) {
+    match options.lookup(&setting.key) {
         Some((id, true)) => Some(deprecated(options, id, setting)),
         Some((id, false)) if id.is_legacy() => legacy(options, id, setting),
         Some(_) => None,
@@ -189,21 +196,26 @@ fn warning(code: Code, setting: &Setting, bound: &str, message: String) -> Confl
 }
 
 /// Much of the container is left to nothing.
-fn unused_memory(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
-    let limit = budget.container_limit?;
-    let unused = budget.unassigned();
+fn unused_memory(options: &Options<'_>, total_process: Bytes) -> Option<Conflict> {
+    let limit = options.request.container_limit?;
+    let unused = limit.saturating_sub(total_process);
     if unused <= UNUSED_AT_LEAST.max(Bytes(limit.get() / 10)) {
         return None;
     }
-    let total = [Id::ProcessSize, Id::FlinkSize, Id::TaskHeapSize]
-        .into_iter()
-        .find(|id| options.is_set(*id));
+    let total = [
+        Id::ProcessSize,
+        Id::FlinkSize,
+        Id::TaskHeapSize,
+        Id::JvmHeapSize,
+    ]
+    .into_iter()
+    .find(|id| options.is_set(*id));
     let process_size = options.key(Id::ProcessSize);
     let limit_path = Origin::ContainerLimit.path(process_size);
-    let smaller = quantity::memory_text(budget.total_process.bytes.round_up_to_mebibyte());
+    let smaller = quantity::memory_text(total_process.round_up_to_mebibyte());
     let message = format!(
-        "the process takes {} of the container's {limit}, and {unused} stay unused; set {limit_path} to {smaller}",
-        budget.total_process.bytes
+        "the process takes {total_process} of the container's {limit}, and {unused} stay unused; set {limit_path} to \
+         {smaller}"
     );
     let mut references = vec![limit_reference(options, limit)];
     references.extend(total.and_then(|id| reference(options, id)));

@@ -6,6 +6,8 @@
 )]
 
 mod budget_conflicts;
+mod budget_jobmanager;
+mod budget_kubernetes;
 mod budget_migration;
 mod budget_properties;
 mod budget_vectors;

@@ -37,7 +37,6 @@ pub fn differences(release: &str, question: &Question, answer: &str) -> Result<V
             .into_iter()
             .filter(|difference| !difference.starts_with("cpuCores:"))
             .collect()),
-        Outcome::Skipped(reason) => Err(anyhow!("nobody compares {reason}")),
     }
 }
 

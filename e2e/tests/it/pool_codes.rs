@@ -203,9 +203,9 @@ codes! {
         UsingLargestFeasible,
         MemoryVolumeUnplanned,
     ],
-    // The API server refuses the first three, and a container always has a limit, which is the total; the last one is
-    // about files that a pool does not have.
-    never_stored: [QuantityInvalid, RequestAboveLimit, FieldInvalid, MissingTotal, ConfigurationIgnored],
+    // The API server refuses the first three, and a container always has a limit, which is the total; the last two are
+    // about slots and files that a pool does not have.
+    never_stored: [QuantityInvalid, RequestAboveLimit, FieldInvalid, MissingTotal, SlotTooLarge, ConfigurationIgnored],
 }
 
 /// One step into a pool: a name in a map, or an index in a list.

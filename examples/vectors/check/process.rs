@@ -1,9 +1,13 @@
-//! What Flink derives for a process: sizes, flags, options, and errors with every cause.
+//! What Flink derives for a process: sizes, flags, options, what it logs, and errors with every cause.
 
 use headroom::{
     budget::{
-        Budget, Configuration, FlinkError, FlinkVersion, Origin, Request, derive,
-        dynamic_configurations_line, jvm_parameters, remarks,
+        Budget, Configuration, FlinkError, FlinkVersion, Mode, Origin, Request, Role, derive,
+        dynamic_configurations_line,
+        jobmanager::{self, JobManagerBudget},
+        jvm_parameters,
+        kubernetes::{jobmanager_container, worker_pod},
+        remarks, slots,
     },
     bytes::Bytes,
 };
@@ -15,26 +19,77 @@ use super::text_of;
 ///
 /// # Errors
 /// The line is not in the format of the recorded answers.
-pub fn differences(vector: &Value) -> Result<Result<Vec<String>, String>, String> {
-    match (text_of(vector, "role"), text_of(vector, "mode")) {
-        ("taskmanager", "standalone") => {}
-        (role, mode) => return Ok(Err(format!("role {role}, mode {mode}"))),
-    }
-    let version = text_of(vector, "flinkVersion");
-    let Ok(version) = version.parse::<FlinkVersion>() else {
-        return Ok(Err(format!("Flink {version}")));
-    };
-    let request = request(version, vector)?;
+pub fn differences(vector: &Value) -> Result<Vec<String>, String> {
+    let request = request(vector)?;
+    let (result, error) = (vector.get("result"), vector.get("error"));
     let mut differences = Vec::new();
-    match (derive(&request), vector.get("result"), vector.get("error")) {
-        (Ok(budget), Some(result), _) => compare_result(&budget, result, &mut differences),
-        (Err(error), _, Some(recorded)) => compare_error(&error, recorded, &mut differences),
-        (Ok(_), None, Some(recorded)) => differences.push(format!("Flink fails: {recorded}")),
-        (Err(error), Some(_), _) => differences.push(format!("Headroom fails: {error}")),
+    let failure = match request.role {
+        Role::TaskManager => match (derive(&request), result) {
+            (Ok(budget), Some(result)) => {
+                compare_taskmanager(&budget, result, &mut differences);
+                compare_slot(&budget, result, &mut differences);
+                compare_worker(&request, result, &mut differences);
+                None
+            }
+            (Ok(_), None) => None,
+            (Err(error), _) => Some(error),
+        },
+        Role::JobManager => match (jobmanager::derive(&request), result) {
+            (Ok(budget), Some(result)) => {
+                compare_jobmanager(&request, &budget, result, &mut differences);
+                None
+            }
+            (Ok(_), None) => None,
+            (Err(error), _) => Some(error),
+        },
+    };
+    match (failure, result, error) {
+        (None, Some(_), _) => {}
+        (Some(failure), _, Some(recorded)) => compare_error(&failure, recorded, &mut differences),
+        (None, None, Some(recorded)) => differences.push(format!("Flink fails: {recorded}")),
+        (Some(failure), Some(_), _) => differences.push(format!("Headroom fails: {failure}")),
         (_, None, None) => return Err("neither result nor error".to_owned()),
     }
     compare_logs(&request, vector, &mut differences);
-    Ok(Ok(differences))
+    Ok(differences)
+}
+
+fn request(vector: &Value) -> Result<Request, String> {
+    let mut configuration = Configuration::new();
+    let options = vector
+        .get("config")
+        .and_then(Value::as_object)
+        .ok_or("no object `config`")?;
+    for (key, value) in options {
+        let value = value
+            .as_str()
+            .ok_or_else(|| format!("the value of {key} is no string"))?;
+        configuration.push(key, value, Origin::FlinkConfiguration);
+    }
+    let version = text_of(vector, "flinkVersion");
+    let version = version
+        .parse::<FlinkVersion>()
+        .map_err(|error| error.to_string())?;
+    let (role, environment) = match text_of(vector, "role") {
+        "taskmanager" => (Role::TaskManager, "/env/FLINK_TM_HEAP"),
+        "jobmanager" => (Role::JobManager, "/env/FLINK_JM_HEAP"),
+        other => return Err(format!("there is no role {other}")),
+    };
+    let mode = match text_of(vector, "mode") {
+        // The JobManager of 1.10 was asked for its container's cut-off in either mode.
+        _ if role == Role::JobManager && version == FlinkVersion::V1_10 => Mode::Kubernetes,
+        "standalone" => Mode::Standalone,
+        "kubernetes" => Mode::Kubernetes,
+        other => return Err(format!("there is no mode {other}")),
+    };
+    let mut request = Request::new(version, configuration)
+        .with_role(role)
+        .with_mode(mode);
+    request.legacy_heap_environment = vector
+        .pointer(environment)
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Ok(request)
 }
 
 /// The lines that Flink logs, in their order.
@@ -58,63 +113,146 @@ fn compare_logs(request: &Request, vector: &Value, differences: &mut Vec<String>
     }
 }
 
-fn request(version: FlinkVersion, vector: &Value) -> Result<Request, String> {
-    let mut configuration = Configuration::new();
-    let options = vector
-        .get("config")
-        .and_then(Value::as_object)
-        .ok_or("no object `config`")?;
-    for (key, value) in options {
-        let value = value
-            .as_str()
-            .ok_or_else(|| format!("the value of {key} is no string"))?;
-        configuration.push(key, value, Origin::FlinkConfiguration);
-    }
-    let mut request = Request::new(version, configuration);
-    request.legacy_heap_environment = vector
-        .pointer("/env/FLINK_TM_HEAP")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    Ok(request)
+/// One recorded answer, against which one field after the other is held.
+struct Recorded<'a> {
+    result: &'a Value,
+    differences: &'a mut Vec<String>,
 }
 
-fn compare_result(budget: &Budget, recorded: &Value, differences: &mut Vec<String>) {
-    let mut size = |name: &str, ours: Bytes| {
-        if recorded.get(name).and_then(Value::as_u64) != Some(ours.get()) {
-            differences.push(format!(
-                "{name}: Flink {:?}, Headroom {}",
-                recorded.get(name),
-                ours.get()
-            ));
+impl Recorded<'_> {
+    fn size(&mut self, name: &str, ours: Bytes) {
+        self.value(name, &Value::from(ours.get()));
+    }
+
+    fn text(&mut self, name: &str, ours: &str) {
+        self.value(name, &Value::from(ours));
+    }
+
+    fn value(&mut self, name: &str, ours: &Value) {
+        let theirs = self.result.get(name).unwrap_or(&Value::Null);
+        if theirs != ours {
+            self.differences.push(format!("{name}: Flink    {theirs}"));
+            self.differences.push(format!("{name}: Headroom {ours}"));
         }
+    }
+}
+
+fn compare_taskmanager(budget: &Budget, result: &Value, differences: &mut Vec<String>) {
+    let mut recorded = Recorded {
+        result,
+        differences,
     };
     for (name, component) in budget.components() {
-        size(name, component.bytes);
+        recorded.size(name, component.bytes);
     }
-    size("jvmHeap", budget.jvm_heap());
-    size("jvmDirect", budget.jvm_direct());
-    if recorded.get("cpuCores").and_then(Value::as_f64) != Some(budget.cpu_cores) {
-        differences.push(format!(
-            "cpuCores: Flink {:?}, Headroom {}",
-            recorded.get("cpuCores"),
-            budget.cpu_cores
-        ));
+    recorded.size("jvmHeap", budget.jvm_heap());
+    recorded.size("jvmDirect", budget.jvm_direct());
+    recorded.value("cpuCores", &Value::from(budget.cpu_cores));
+    // Before 1.13 the number of slots is no part of Flink's answer.
+    let slots = if budget.flink_version < FlinkVersion::V1_13 {
+        Value::Null
+    } else {
+        Value::from(budget.number_of_task_slots)
+    };
+    recorded.value("numSlots", &slots);
+    recorded.text("jvmParams", &jvm_parameters(budget));
+    recorded.text("dynamicConfigs", &dynamic_configurations_line(budget));
+}
+
+/// The default slot of a TaskManager that is started with these sizes.
+fn compare_slot(budget: &Budget, result: &Value, differences: &mut Vec<String>) {
+    let absent = Value::Null;
+    let theirs = result.get("slotProfile").unwrap_or(&absent);
+    match (
+        slots::default_profile(budget),
+        result.get("slotProfileError"),
+    ) {
+        (Ok(profile), None) => {
+            let mut recorded = Recorded {
+                result: theirs,
+                differences,
+            };
+            recorded.value("slots", &Value::from(profile.slots));
+            recorded.text("cpu", &profile.cpu_cores);
+            recorded.size("taskHeapMemory", profile.task_heap);
+            recorded.size("taskOffHeapMemory", profile.task_off_heap);
+            recorded.size("managedMemory", profile.managed);
+            recorded.size("networkMemory", profile.network);
+        }
+        (Err(error), Some(theirs)) => compare_error(&error, theirs, differences),
+        (Ok(_), Some(theirs)) => differences.push(format!("slots: Flink fails: {theirs}")),
+        (Err(error), None) => differences.push(format!("slots: Headroom fails: {error}")),
     }
-    // Before 1.13 the number of slots is no part of Flink's answer and recorded as null.
-    let slots = recorded.get("numSlots").filter(|slots| !slots.is_null());
-    if slots.is_some_and(|slots| slots.as_i64() != Some(i64::from(budget.number_of_task_slots))) {
-        differences.push(format!(
-            "numSlots: Flink {slots:?}, Headroom {}",
-            budget.number_of_task_slots
-        ));
+}
+
+/// The pod that the resource manager computes anew, where that was asked: on Kubernetes, since 1.11.
+fn compare_worker(request: &Request, result: &Value, differences: &mut Vec<String>) {
+    let absent = Value::Null;
+    let (theirs, error) = (result.get("k8sWorker"), result.get("k8sWorkerError"));
+    if request.mode != Mode::Kubernetes || request.flink_version < FlinkVersion::V1_11 {
+        return;
     }
-    for (name, ours) in [
-        ("jvmParams", jvm_parameters(budget)),
-        ("dynamicConfigs", dynamic_configurations_line(budget)),
-    ] {
-        if recorded.get(name).and_then(Value::as_str) != Some(&ours) {
-            differences.push(format!("{name}: Flink    {:?}", recorded.get(name)));
-            differences.push(format!("{name}: Headroom {ours:?}"));
+    match (worker_pod(request), error) {
+        (Ok(pod), None) => {
+            let mut recorded = Recorded {
+                result: theirs.unwrap_or(&absent),
+                differences,
+            };
+            recorded.size("jvmOverhead", pod.budget.jvm_overhead.bytes);
+            recorded.size("totalProcess", pod.budget.total_process.bytes);
+            recorded.value(
+                "podMemoryMiB",
+                &Value::from(pod.container.memory_request_mebibytes),
+            );
+            recorded.text("jvmParams", &jvm_parameters(&pod.budget));
+            recorded.text("dynamicConfigs", &dynamic_configurations_line(&pod.budget));
+        }
+        (Err(error), Some(theirs)) => compare_error(&error, theirs, differences),
+        (Ok(_), Some(theirs)) => differences.push(format!("worker: Flink fails: {theirs}")),
+        (Err(error), None) => differences.push(format!("worker: Headroom fails: {error}")),
+    }
+}
+
+fn compare_jobmanager(
+    request: &Request,
+    budget: &JobManagerBudget,
+    result: &Value,
+    differences: &mut Vec<String>,
+) {
+    let mut recorded = Recorded {
+        result,
+        differences,
+    };
+    match budget {
+        JobManagerBudget::Unified(_) => {
+            for (name, component) in budget.components() {
+                recorded.size(name, component.bytes);
+            }
+            recorded.text("jvmParams", &jobmanager::jvm_parameters(budget));
+            recorded.value(
+                "dynamicConfigs",
+                &jobmanager::dynamic_configurations_line(budget).map_or(Value::Null, Value::from),
+            );
+            if request.mode == Mode::Kubernetes {
+                match jobmanager_container(request, budget) {
+                    Ok(container) => recorded.value(
+                        "podMemoryMiB",
+                        &Value::from(container.memory_request_mebibytes),
+                    ),
+                    Err(error) => recorded
+                        .differences
+                        .push(format!("pod: Headroom fails: {error}")),
+                }
+            }
+        }
+        JobManagerBudget::Cutoff(cutoff) => {
+            let mebibytes = |bytes: Bytes| Value::from(bytes.whole_mebibytes());
+            let container = cutoff.container.as_ref();
+            recorded.value(
+                "containerMB",
+                &container.map_or(Value::Null, |container| mebibytes(container.bytes)),
+            );
+            recorded.value("heapMB", &mebibytes(cutoff.jvm_heap.bytes));
         }
     }
 }
@@ -138,14 +276,8 @@ pub fn compare_error(error: &FlinkError, recorded: &Value, differences: &mut Vec
         ));
     }
     for (index, ((class, message), theirs)) in ours.iter().zip(&theirs).enumerate() {
-        let recorded_class = theirs
-            .get("class")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let recorded_message = theirs
-            .get("message")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let recorded_class = text_of(theirs, "class");
+        let recorded_message = text_of(theirs, "message");
         // The wording of a NumberFormatException is the JVM's, not Flink's.
         let same_message =
             recorded_message == *message || *class == "java.lang.NumberFormatException";

@@ -98,19 +98,53 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
         }
     }
 
+    /// Java's `Boolean` of Flink: `true` or `false` in any case.
+    pub fn boolean(&mut self, id: Id) -> Result<Option<bool>, Stop> {
+        let Some(setting) = self.setting(id) else {
+            return Ok(None);
+        };
+        match setting.value.to_uppercase().as_str() {
+            "TRUE" => Ok(Some(true)),
+            "FALSE" => Ok(Some(false)),
+            _ => {
+                self.violated(Kind::Boolean { option: id })?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn float(&mut self, id: Id) -> Result<Option<f32>, Stop> {
+        let Some(setting) = self.setting(id) else {
+            return Ok(None);
+        };
+        match decimal::parse_java_float(&setting.value) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.violated(Kind::Float { option: id, error })?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub fn double(&mut self, id: Id) -> Result<Option<f64>, Stop> {
+        let Some(setting) = self.setting(id) else {
+            return Ok(None);
+        };
+        match decimal::parse_java_double(&setting.value) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.violated(Kind::Float { option: id, error })?;
+                Ok(None)
+            }
+        }
+    }
+
     pub fn range(&mut self, minimum: Amount, maximum: Amount, option: Id) -> Result<Range, Stop> {
         let mut known = minimum.known && maximum.known;
-        let fraction = match self.setting(option) {
-            None => option.default_fraction(),
-            Some(setting) => match decimal::parse_java_float(&setting.value) {
-                Ok(fraction) => fraction,
-                Err(error) => {
-                    self.violated(Kind::Float { option, error })?;
-                    known = false;
-                    option.default_fraction()
-                }
-            },
-        };
+        let is_set = self.options.is_set(option);
+        let fraction = self.float(option)?;
+        known &= fraction.is_some() || !is_set;
+        let fraction = fraction.unwrap_or(option.default_fraction());
         let bounds = (minimum.bytes, maximum.bytes);
         if minimum.known && maximum.known && bounds.0 > bounds.1 {
             self.violated(Kind::RangeInverted {

@@ -386,7 +386,15 @@ fn flink_references(options: &Options<'_>) -> Vec<OptionReference> {
     }
     match options.legacy_heap() {
         Some(LegacyHeap::Option(id)) => references(options, &[id]),
-        _ => references_if_set(options, &[Id::TaskHeapSize, Id::ManagedSize]),
+        _ => references_if_set(
+            options,
+            &[
+                Id::TaskHeapSize,
+                Id::ManagedSize,
+                Id::JvmHeapSize,
+                Id::OffHeapSize,
+            ],
+        ),
     }
 }
 

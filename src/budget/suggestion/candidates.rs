@@ -1,17 +1,24 @@
 //! What may help against each kind of violation, before it is tried.
 
+mod jobmanager;
+
 use super::super::{
     effective::{LegacyHeap, Options},
     memory_size,
     options::Id,
-    request::Origin,
+    request::{Origin, Role},
     trial::Edit,
     violation::{Kind, Parts},
 };
 use crate::{bytes::Bytes, quantity};
 
 /// The total process memory in the configuration file that Flink ships.
-const SHIPPED_PROCESS_SIZE: Bytes = Bytes::from_mebibytes(1728);
+fn shipped_process_size(role: Role) -> Bytes {
+    Bytes::from_mebibytes(match role {
+        Role::TaskManager => 1728,
+        Role::JobManager => 1600,
+    })
+}
 
 /// Something that may help; the value is found by trying.
 pub(super) enum Candidate {
@@ -40,7 +47,7 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
         Kind::MissingTotal => vec![
             Exactly(Edit::Set(
                 Id::ProcessSize,
-                memory_size::text(SHIPPED_PROCESS_SIZE),
+                memory_size::text(shipped_process_size(options.role())),
             )),
             Raise(Id::ProcessSize),
         ],
@@ -54,7 +61,7 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
             if matches!(option, Id::ProcessSize | Id::FlinkSize) {
                 candidates.push(Exactly(Edit::Set(
                     *option,
-                    memory_size::text(SHIPPED_PROCESS_SIZE),
+                    memory_size::text(shipped_process_size(options.role())),
                 )));
             }
             candidates
@@ -72,6 +79,24 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
                 .filter(|number| (1.0..1e6).contains(number));
             let whole = number.map(|number| set(*option, &format!("{}", number.trunc())));
             whole.into_iter().chain([remove(*option)]).collect()
+        }
+        Kind::Boolean { option } => {
+            let meant = match value(*option).trim().to_ascii_lowercase().as_str() {
+                "yes" | "on" | "1" | "true" | "enabled" => Some("true"),
+                "no" | "off" | "0" | "false" | "disabled" => Some("false"),
+                _ => None,
+            };
+            let meant = meant.map(|text| set(*option, text));
+            meant.into_iter().chain([remove(*option)]).collect()
+        }
+        Kind::LimitFactorBelowOne { option, .. } => vec![set(*option, "1.0"), remove(*option)],
+        Kind::HeapAndOffHeapDiffer { .. }
+        | Kind::HeapExceedsFlink { .. }
+        | Kind::OffHeapTakesAll { .. }
+        | Kind::CutoffRatioOutside { .. }
+        | Kind::CutoffAboveTotal { .. } => jobmanager::candidates(options, kind),
+        Kind::HeapTooSmall { .. } if options.role() == Role::JobManager => {
+            jobmanager::candidates(options, kind)
         }
         Kind::ExternalAmount { key, .. } => vec![Exactly(Edit::RemoveKey(key.clone()))],
         Kind::RangeInverted {
@@ -347,6 +372,10 @@ fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
         let mut ids = [Id::ManagedSize, Id::TaskHeapSize];
         ids.sort_by_key(|id| std::cmp::Reverse(size(*id)));
         ids.map(|id| moved(id, upwards)).into()
+    } else if options.is_set(Id::JvmHeapSize) {
+        [Id::JvmHeapSize, Id::OffHeapSize]
+            .map(|id| moved(id, upwards))
+            .into()
     } else {
         Vec::new()
     }
