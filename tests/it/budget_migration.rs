@@ -234,7 +234,8 @@ proptest! {
             Some((old, new)) => prop_assert_eq!(old, new),
             None => prop_assert!(!is_container && mebibytes == 0),
         }
-        if let Some((old, new)) = of_job_manager(&migration, "totalProcess") {
+        let total = if to == FlinkVersion::V1_10 { "container" } else { "totalProcess" };
+        if let Some((old, new)) = of_job_manager(&migration, total) {
             if lost(&migration, "JobManager") {
                 prop_assert!(old < new);
                 prop_assert!(!migration.keeps_sizes());

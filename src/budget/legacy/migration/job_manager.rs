@@ -5,17 +5,20 @@
 
 use super::{
     super::{
-        Source, error, network,
+        Source, error,
         settings::{CUTOFF_MIN, CUTOFF_RATIO, Settings, in_mebibytes, java_float, signed},
         start_script,
     },
     Comparison, Deployment, Migration, NewOption, Note, NoteKind, Question, Refusal,
     layout::{Layout, Parts},
     old::Size,
+    request,
 };
 use crate::{
     budget::{
-        Configuration, FlinkError, FlinkVersion, Role,
+        Configuration, FlinkError, FlinkVersion, Infeasible, Mode, Role,
+        cutoff::{CutoffError, of_jobmanager},
+        jobmanager::{self, JobManagerBudget},
         legacy::Arithmetic,
         memory_size,
         options::{self, Id},
@@ -48,23 +51,45 @@ pub(super) fn migrate(
         return Ok(());
     };
     let version = question.to;
-    let total = if version >= FlinkVersion::V1_11 {
-        write(&before, version, migration)
+    let is_unified = version >= FlinkVersion::V1_11;
+    if is_unified {
+        write(&before, version, migration);
     } else {
         write_for_1_10(old, &before, migration);
-        before.total.bytes
+    }
+    let budget = solved(question, migration);
+    let new = |name: &str| {
+        let components = budget.as_ref().map(JobManagerBudget::components);
+        components?
+            .into_iter()
+            .find(|(component, _)| *component == name)
+            .map(|(_, component)| component.bytes)
     };
-    // The options name these sizes, so that nothing is derived.
-    let heap = Some(before.heap.bytes);
+    let container = before.cut_off.is_some();
+    let total = if is_unified {
+        "totalProcess"
+    } else {
+        "container"
+    };
     migration.job_manager = [
-        ("totalProcess", Some(before.total.described()), Some(total)),
-        ("jvmHeap", Some(before.heap.described()), heap),
-        ("cutOff", before.cut_off.as_ref().map(Size::described), None),
+        (
+            total,
+            container.then(|| before.total.described()),
+            new(total),
+        ),
+        ("jvmHeap", Some(before.heap.described()), new("jvmHeap")),
+        (
+            "cutOff",
+            before.cut_off.as_ref().map(Size::described),
+            new("cutoff"),
+        ),
+        ("offHeap", None, new("offHeap")),
+        ("jvmMetaspace", None, new("jvmMetaspace")),
+        ("jvmOverhead", None, new("jvmOverhead")),
+        ("totalFlink", None, new("totalFlink")),
     ]
     .into_iter()
-    .filter(|(component, old, _)| {
-        old.is_some() && (before.cut_off.is_some() || *component == "jvmHeap")
-    })
+    .filter(|(_, old, new)| old.is_some() || new.is_some())
     .map(|(component, old, new)| Comparison::new(component, old, new))
     .collect();
     note(&before, version, migration);
@@ -111,30 +136,23 @@ fn in_container(old: &Configuration) -> Result<OldJobManager, Refusal> {
     let total = parsed
         .map(|size| Bytes::from_mebibytes(size.whole_mebibytes()))
         .map_err(|failure| refused(error::size(&failure)))?;
-    let mebibytes = signed(total) >> 20;
+    let mebibytes = i32::try_from(total.whole_mebibytes()).unwrap_or(i32::MAX);
     let ratio = settings.float(&CUTOFF_RATIO);
     let minimum = settings.integer(&CUTOFF_MIN);
-    #[expect(
-        clippy::manual_range_contains,
-        reason = "a ratio that is no number passes here, as it does in Flink"
-    )]
-    let is_outside = ratio > 1.0 || ratio < 0.0;
-    if is_outside {
-        return Err(refused(error::argument(format!(
-            "The configuration value '{}' must be between 0 and 1. Value given={}",
-            options::HEAP_CUTOFF_RATIO,
-            java_float(ratio)
-        ))));
-    }
-    let minimum = i64::from(minimum);
-    if minimum > mebibytes {
-        return Err(refused(error::argument(format!(
-            "The configuration value '{}' is higher ({minimum}) than the requested amount of memory {mebibytes}",
-            options::HEAP_CUTOFF_MIN
-        ))));
-    }
-    let derived = network::float_product(mebibytes, ratio);
-    let source = if derived >= minimum {
+    let cut_off = of_jobmanager(mebibytes, ratio, minimum).map_err(|failure| {
+        refused(error::argument(match failure {
+            CutoffError::RatioOutside => format!(
+                "The configuration value '{}' must be between 0 and 1. Value given={}",
+                options::HEAP_CUTOFF_RATIO,
+                java_float(ratio)
+            ),
+            CutoffError::MinimumAboveTotal => format!(
+                "The configuration value '{}' is higher ({minimum}) than the requested amount of memory {mebibytes}",
+                options::HEAP_CUTOFF_MIN
+            ),
+        }))
+    })?;
+    let source = if cut_off.mebibytes == cut_off.derived {
         Source::Fraction {
             option: options::HEAP_CUTOFF_RATIO,
             fraction: java_float(ratio),
@@ -144,10 +162,10 @@ fn in_container(old: &Configuration) -> Result<OldJobManager, Refusal> {
     } else {
         Source::Minimum {
             option: options::HEAP_CUTOFF_MIN,
-            derived: derived << 20,
+            derived: i64::from(cut_off.derived) << 20,
         }
     };
-    let kept_back = Bytes::from_mebibytes(u64::try_from(derived.max(minimum)).unwrap_or_default());
+    let kept_back = Bytes::from_mebibytes(u64::try_from(cut_off.mebibytes).unwrap_or_default());
     let heap = Source::Rest {
         of: signed(total),
         taken: signed(kept_back),
@@ -188,8 +206,7 @@ fn no_size(question: &Question, migration: &mut Migration) {
     });
 }
 
-/// Writes the options since 1.11; returns the size of the container.
-fn write(before: &OldJobManager, version: FlinkVersion, migration: &mut Migration) -> Bytes {
+fn write(before: &OldJobManager, version: FlinkVersion, migration: &mut Migration) {
     let layout: Option<Layout> = before.cut_off.is_some().then(|| {
         let parts = Parts {
             role: Role::JobManager,
@@ -234,7 +251,6 @@ fn write(before: &OldJobManager, version: FlinkVersion, migration: &mut Migratio
             "what is left of the cut-off, above the default of this option",
         );
     }
-    layout.map_or(before.total.bytes, |layout| layout.total)
 }
 
 /// Flink 1.10 has the old model of a JobManager still.
@@ -268,6 +284,23 @@ fn write_for_1_10(old: &Configuration, before: &OldJobManager, migration: &mut M
                 value,
                 reason: "as before; of the JobManager alone".to_owned(),
             });
+        }
+    }
+}
+
+/// The budget of the new options; what keeps them from solving goes into the migration.
+fn solved(question: &Question, migration: &mut Migration) -> Option<JobManagerBudget> {
+    let mode = match question.deployment {
+        Deployment::Standalone => Mode::Standalone,
+        // What the client of Flink's own deployment makes of the options: a process size, or a container.
+        Deployment::Container { .. } => Mode::Kubernetes,
+    };
+    let request = request(migration, Role::JobManager).with_mode(mode);
+    match jobmanager::solve(&request) {
+        Ok(budget) => Some(budget),
+        Err(Infeasible { conflicts, .. }) => {
+            migration.conflicts.extend(conflicts);
+            None
         }
     }
 }
