@@ -33,7 +33,7 @@ mod check;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use headroom::budget::{FlinkVersion, Request, derive};
+use headroom::budget::{Request, derive};
 use serde_json::Value;
 
 use self::{
@@ -42,6 +42,7 @@ use self::{
     generate::Generator,
     question::Kind,
     shrink::Mismatch,
+    versions::Release,
 };
 use crate::tools::Progress;
 
@@ -72,9 +73,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The release.
-    pub release: String,
-    /// The version whose arithmetic the solver applied.
-    pub version: FlinkVersion,
+    pub release: Release,
     /// How many questions were asked.
     pub questions: usize,
     /// How many of them were answered differently.
@@ -104,13 +103,11 @@ pub struct Timing {
 ///
 /// # Errors
 /// When the release can't be had or asked, or an answer can't be compared.
-pub fn compare(release: &str, plan: &Plan) -> Result<Comparison> {
-    let version = versions::solver_version(release)
-        .with_context(|| format!("the solver has no model of Flink {release}"))?;
+pub fn compare(release: Release, plan: &Plan) -> Result<Comparison> {
     let mut flink = FlinkProcess::start(release)?;
     let started = Instant::now();
     let mut progress = Progress::new(format!("Flink {release}"));
-    let mut generator = Generator::new(plan.seed, version);
+    let mut generator = Generator::new(plan.seed, release);
     let mut coverage = Coverage::default();
     let mut timed: Vec<Request> = Vec::new();
     let mut found: Vec<Mismatch> = Vec::new();
@@ -120,15 +117,16 @@ pub fn compare(release: &str, plan: &Plan) -> Result<Comparison> {
         let answers = flink.ask(&questions)?;
         asked += questions.len();
         for (question, answer) in questions.into_iter().zip(answers) {
-            coverage.record(version, &question);
             let differences = ask::differences(release, &question, &answer)?;
             let answer: Value = serde_json::from_str(&answer)
                 .with_context(|| format!("Flink {release} answered no JSON: {answer}"))?;
+            coverage.record(release, &question, &answer);
             generator.remember(&question, &answer);
             if plan.is_timed
                 && timed.len() < TIMED
                 && question.kind == Kind::TaskManager
                 && question.environment.is_empty()
+                && let Some(version) = release.version
             {
                 timed.push(ask::request(version, &question));
             }
@@ -147,7 +145,7 @@ pub fn compare(release: &str, plan: &Plan) -> Result<Comparison> {
     }
     let mismatched = found.len();
     let mismatches = shrunk(&mut flink, release, found)?;
-    let timing = if plan.is_timed {
+    let timing = if plan.is_timed && !timed.is_empty() {
         progress.show("timing derivations");
         Some(timing(&mut flink, &timed)?)
     } else {
@@ -156,8 +154,7 @@ pub fn compare(release: &str, plan: &Plan) -> Result<Comparison> {
     let seconds = started.elapsed().as_secs_f64();
     progress.end(&format!("{asked} questions, {mismatched} mismatches"));
     Ok(Comparison {
-        release: release.to_owned(),
-        version,
+        release,
         questions: asked,
         mismatched,
         mismatches,
@@ -168,7 +165,11 @@ pub fn compare(release: &str, plan: &Plan) -> Result<Comparison> {
 }
 
 /// The mismatches worth showing: some of each respect, made small, without repetitions.
-fn shrunk(flink: &mut FlinkProcess, release: &str, found: Vec<Mismatch>) -> Result<Vec<Mismatch>> {
+fn shrunk(
+    flink: &mut FlinkProcess,
+    release: Release,
+    found: Vec<Mismatch>,
+) -> Result<Vec<Mismatch>> {
     let mut shown: Vec<Mismatch> = Vec::new();
     for mismatch in found {
         let alike = shown

@@ -8,7 +8,7 @@ use std::{
 use clap::Parser;
 use e2e::{
     flink,
-    flink_diff::{Plan, compare, versions},
+    flink_diff::{Plan, compare, versions::Release},
 };
 
 /// Asks released Flink and the solver the same random questions, and reports where they differ.
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         eprintln!("error: {missing}");
         return ExitCode::from(2);
     }
-    let releases = match versions::releases(&arguments.versions) {
+    let releases = match Release::list(&arguments.versions) {
         Ok(releases) => releases,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     };
     let (mut different, mut not_asked) = (0, 0);
     for release in &releases {
-        match compare(release, &plan) {
+        match compare(*release, &plan) {
             Ok(comparison) => {
                 print!("{}", comparison.report());
                 if arguments.details {

@@ -10,6 +10,7 @@ use headroom::budget::{Configuration, FlinkVersion, Origin, Request, derive, opt
 use super::{
     check::{self, Outcome},
     question::Question,
+    versions::Release,
 };
 
 /// The question in the solver's terms.
@@ -28,8 +29,8 @@ pub fn request(version: FlinkVersion, question: &Question) -> Request {
 ///
 /// # Errors
 /// When the answer is not in the form of the recorded ones, or nobody compares this kind.
-pub fn differences(release: &str, question: &Question, answer: &str) -> Result<Vec<String>> {
-    let line = question.recorded(release, answer);
+pub fn differences(release: Release, question: &Question, answer: &str) -> Result<Vec<String>> {
+    let line = question.recorded(release.name, answer);
     match check::line(&line).map_err(|error| anyhow!("{error}: {line}"))? {
         Outcome::Passed => Ok(Vec::new()),
         // The cores are compared as the text among the options: numbers of JSON are not read to the last bit.

@@ -3,14 +3,18 @@
 //! A rule is seen in the solver's own answer: where a size came from, which error ended the derivation. A rule that
 //! is hit but stands in no list is a finding as well, so that the lists cannot fall behind the solver.
 
+mod answers;
 mod errors;
 mod taskmanager;
 
 use std::collections::BTreeMap;
 
-use headroom::budget::FlinkVersion;
+use serde_json::Value;
 
-use super::question::{Kind, Question};
+use super::{
+    question::{Kind, Question},
+    versions::Release,
+};
 
 /// A rule that a run has to hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +33,10 @@ pub struct Coverage {
 
 impl Coverage {
     /// Counts what one question hit.
-    pub fn record(&mut self, version: FlinkVersion, question: &Question) {
-        let hit = match question.kind {
-            Kind::TaskManager => taskmanager::hit(version, question),
+    pub fn record(&mut self, release: Release, question: &Question, answer: &Value) {
+        let hit = match (question.kind, release.version) {
+            (Kind::TaskManager, Some(version)) => taskmanager::hit(version, question),
+            _ => answers::hit(question, answer),
         };
         for name in hit {
             *self.hits.entry(named(question.kind, &name)).or_default() += 1;
@@ -46,8 +51,8 @@ impl Coverage {
 
     /// The rules that can be hit and were not.
     #[must_use]
-    pub fn missed(&self, version: FlinkVersion) -> Vec<String> {
-        rules(version)
+    pub fn missed(&self, release: Release) -> Vec<String> {
+        rules(release)
             .into_iter()
             .filter(|rule| rule.unreachable.is_none() && !self.hits.contains_key(&rule.name))
             .map(|rule| rule.name)
@@ -56,8 +61,8 @@ impl Coverage {
 
     /// The rules that were hit and stand in no list, or in one as out of reach.
     #[must_use]
-    pub fn unlisted(&self, version: FlinkVersion) -> Vec<String> {
-        let reachable: Vec<String> = rules(version)
+    pub fn unlisted(&self, release: Release) -> Vec<String> {
+        let reachable: Vec<String> = rules(release)
             .into_iter()
             .filter(|rule| rule.unreachable.is_none())
             .map(|rule| rule.name)
@@ -82,14 +87,16 @@ impl Coverage {
     }
 }
 
-/// Every rule of every kind in one version.
+/// Every rule of every kind of question that a release is asked.
 #[must_use]
-pub fn rules(version: FlinkVersion) -> Vec<Rule> {
+pub fn rules(release: Release) -> Vec<Rule> {
     Kind::ALL
         .into_iter()
+        .filter(|kind| kind.is_asked_of(release))
         .flat_map(|kind| {
-            let rules = match kind {
-                Kind::TaskManager => taskmanager::rules(version),
+            let rules = match (kind, release.version) {
+                (Kind::TaskManager, Some(version)) => taskmanager::rules(version),
+                _ => answers::rules(kind, release),
             };
             rules.into_iter().map(move |rule| Rule {
                 name: named(kind, &rule.name),

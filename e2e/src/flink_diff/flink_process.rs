@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::question::Question;
+use super::{question::Question, versions::Release};
 use crate::{
     flink::{Part, class_path},
     tools::cache_directory,
@@ -23,7 +23,7 @@ use crate::{
 /// A running Flink, ready to be asked.
 #[derive(Debug)]
 pub struct FlinkProcess {
-    release: String,
+    release: Release,
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -48,8 +48,8 @@ impl FlinkProcess {
     ///
     /// # Errors
     /// When Maven, the compiler or Java fails.
-    pub fn start(release: &str) -> Result<Self> {
-        let flink = class_path(Part::Answers, release)?;
+    pub fn start(release: Release) -> Result<Self> {
+        let flink = class_path(Part::Answers, release.name)?;
         let program = compiled(&flink)?;
         let mut child = Command::new("java")
             // One process of many on the machine, and short-lived: the simplest collector disturbs least.
@@ -75,7 +75,7 @@ impl FlinkProcess {
         let questions = child.stdin.take().context("java has no standard input")?;
         let answers = child.stdout.take().context("java has no standard output")?;
         Ok(Self {
-            release: release.to_owned(),
+            release,
             child,
             questions,
             answers: BufReader::new(answers),

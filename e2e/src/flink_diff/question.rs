@@ -2,41 +2,118 @@
 
 use std::collections::BTreeMap;
 
+use headroom::budget::FlinkVersion;
 use serde_json::{Map, Value, json};
+
+use super::versions::Release;
 
 /// What a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A TaskManager that Flink's scripts start.
     TaskManager,
+    /// A TaskManager of Flink 1.9 in a container of YARN or Mesos.
+    LegacyContainer,
+    /// A TaskManager of Flink 1.9 without a container.
+    LegacyProcess,
+    /// What a started TaskManager of Flink 1.9 makes of its heap.
+    LegacyStarted,
+    /// The text of a size.
+    Text,
+    /// A size times a fraction, and the inverse.
+    Product,
+    /// A use case's share of a slot's managed memory.
+    ManagedShare,
+    /// An operator's share of its use case.
+    OperatorShare,
+    /// How RocksDB divides its memory.
+    RocksDb,
+    /// The buffers of a result partition.
+    ResultPartition,
+    /// The buffers of an input gate.
+    InputGate,
+    /// The buffers in network memory.
+    Buffers,
 }
 
 impl Kind {
     /// Every kind, in the order in which reports name them.
-    pub const ALL: [Kind; 1] = [Kind::TaskManager];
+    pub const ALL: [Kind; 12] = [
+        Kind::TaskManager,
+        Kind::LegacyContainer,
+        Kind::LegacyProcess,
+        Kind::LegacyStarted,
+        Kind::Text,
+        Kind::Product,
+        Kind::ManagedShare,
+        Kind::OperatorShare,
+        Kind::RocksDb,
+        Kind::ResultPartition,
+        Kind::InputGate,
+        Kind::Buffers,
+    ];
 
     /// The kind in words.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::TaskManager => "TaskManager",
+            Self::LegacyContainer => "container of 1.9",
+            Self::LegacyProcess => "process of 1.9",
+            Self::LegacyStarted => "started TaskManager of 1.9",
+            Self::Text => "text of a size",
+            Self::Product => "product with a fraction",
+            Self::ManagedShare => "share of managed memory",
+            Self::OperatorShare => "operator's share",
+            Self::RocksDb => "RocksDB",
+            Self::ResultPartition => "result partition",
+            Self::InputGate => "input gate",
+            Self::Buffers => "network buffers",
         }
     }
 
-    const fn role(self) -> &'static str {
+    /// Whether a release is asked questions of this kind. The others lack the class that would answer.
+    #[must_use]
+    pub fn is_asked_of(self, release: Release) -> bool {
         match self {
-            Self::TaskManager => "taskmanager",
+            Self::TaskManager => release.version.is_some(),
+            Self::LegacyContainer | Self::LegacyProcess | Self::LegacyStarted => {
+                release.version.is_none()
+            }
+            Self::Text | Self::Product => release.is_from(FlinkVersion::V1_11),
+            Self::ManagedShare | Self::OperatorShare | Self::RocksDb => {
+                release.is_from(FlinkVersion::V1_13)
+            }
+            Self::ResultPartition | Self::Buffers => release.is_from(FlinkVersion::V1_14),
+            Self::InputGate => release.is_from(FlinkVersion::V1_17),
         }
     }
 
-    const fn mode(self) -> &'static str {
+    /// The fields that say what is asked.
+    fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::TaskManager => "standalone",
+            Self::TaskManager => &[("role", "taskmanager"), ("mode", "standalone")],
+            Self::LegacyContainer => &[("role", "taskmanager"), ("mode", "container")],
+            Self::LegacyProcess => &[("role", "taskmanager"), ("mode", "java")],
+            Self::LegacyStarted => &[("role", "taskmanager"), ("mode", "runtime")],
+            Self::Text => &[("op", "parse")],
+            Self::Product => &[("op", "multiply")],
+            Self::ManagedShare => &[("op", "managed")],
+            Self::OperatorShare => &[("op", "operatorShare")],
+            Self::RocksDb => &[("op", "rocksdb")],
+            Self::ResultPartition => &[("op", "resultPartition")],
+            Self::InputGate => &[("op", "inputGate")],
+            Self::Buffers => &[("op", "buffers")],
         }
+    }
+
+    /// Whether the question is about options.
+    fn has_options(self) -> bool {
+        self.fields().iter().any(|(name, _)| *name == "mode")
     }
 }
 
-/// A question, without the version that it is about: the same is asked of every version.
+/// A question, without the release that it is put to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// What it is about.
@@ -45,22 +122,30 @@ pub struct Question {
     pub options: BTreeMap<String, String>,
     /// The environment variables of the process.
     pub environment: BTreeMap<String, String>,
+    /// Whatever else the question names, in the form of the recorded answers.
+    pub figures: Map<String, Value>,
 }
 
 impl Question {
     /// A question without any option.
     #[must_use]
-    pub const fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self {
             kind,
             options: BTreeMap::new(),
             environment: BTreeMap::new(),
+            figures: Map::new(),
         }
     }
 
     /// Sets an option.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.options.insert(key.to_owned(), value.into());
+    }
+
+    /// Adds something else that the question names.
+    pub fn figure(&mut self, name: &str, value: impl Into<Value>) {
+        self.figures.insert(name.to_owned(), value.into());
     }
 
     /// Whether an option is set.
@@ -72,10 +157,13 @@ impl Question {
     /// The JSON object that Flink is sent, in one line.
     #[must_use]
     pub fn json(&self) -> String {
-        let mut object = Map::new();
-        object.insert("role".to_owned(), json!(self.kind.role()));
-        object.insert("mode".to_owned(), json!(self.kind.mode()));
-        object.insert("config".to_owned(), json!(self.options));
+        let mut object = self.figures.clone();
+        for (name, value) in self.kind.fields() {
+            object.insert((*name).to_owned(), json!(value));
+        }
+        if self.kind.has_options() {
+            object.insert("config".to_owned(), json!(self.options));
+        }
         if !self.environment.is_empty() {
             object.insert("env".to_owned(), json!(self.environment));
         }
@@ -93,9 +181,12 @@ impl Question {
         )
     }
 
-    /// The command that asks Headroom the same.
+    /// The command that asks Headroom the same; the question itself where there is no such command.
     #[must_use]
     pub fn command(&self, release: &str) -> String {
+        if self.kind != Kind::TaskManager {
+            return format!("{} of Flink {release}: {}", self.kind.name(), self.json());
+        }
         let mut command = String::new();
         for (name, value) in &self.environment {
             command.push_str(&format!("{name}={} ", quoted(value)));

@@ -9,14 +9,14 @@ impl Comparison {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.mismatched == 0
-            && self.coverage.missed(self.version).is_empty()
-            && self.coverage.unlisted(self.version).is_empty()
+            && self.coverage.missed(self.release).is_empty()
+            && self.coverage.unlisted(self.release).is_empty()
     }
 
     /// The whole report: counts, mismatches with the command that shows them, rules, times.
     #[must_use]
     pub fn report(&self) -> String {
-        let rules = coverage::rules(self.version);
+        let rules = coverage::rules(self.release);
         let reachable = rules
             .iter()
             .filter(|rule| rule.unreachable.is_none())
@@ -44,16 +44,16 @@ impl Comparison {
             let _ = writeln!(
                 text,
                 "  mismatch: {}",
-                mismatch.question.command(&self.release)
+                mismatch.question.command(self.release.name)
             );
             for difference in &mismatch.differences {
                 let _ = writeln!(text, "    {difference}");
             }
         }
-        for name in self.coverage.missed(self.version) {
+        for name in self.coverage.missed(self.release) {
             let _ = writeln!(text, "  never exercised: {name}");
         }
-        for name in self.coverage.unlisted(self.version) {
+        for name in self.coverage.unlisted(self.release) {
             let _ = writeln!(
                 text,
                 "  exercised, but not listed as a rule that can be: {name}"
@@ -66,7 +66,7 @@ impl Comparison {
     #[must_use]
     pub fn details(&self) -> String {
         let mut text = String::new();
-        for rule in coverage::rules(self.version) {
+        for rule in coverage::rules(self.release) {
             if let Some(reason) = rule.unreachable {
                 let _ = writeln!(text, "  cannot be exercised: {} ({reason})", rule.name);
             }

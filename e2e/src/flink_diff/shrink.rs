@@ -2,8 +2,9 @@
 //! in the same respect.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
-use super::{ask, flink_process::FlinkProcess, question::Question};
+use super::{ask, flink_process::FlinkProcess, question::Question, versions::Release};
 
 /// Steps after which a mismatch is small enough.
 const STEPS: usize = 200;
@@ -32,7 +33,7 @@ impl Mismatch {
 ///
 /// # Errors
 /// When Flink can't be asked any more.
-pub fn shrink(flink: &mut FlinkProcess, release: &str, mismatch: Mismatch) -> Result<Mismatch> {
+pub fn shrink(flink: &mut FlinkProcess, release: Release, mismatch: Mismatch) -> Result<Mismatch> {
     let mut smallest = mismatch;
     for _ in 0..STEPS {
         let candidates = smaller(&smallest.question);
@@ -75,6 +76,20 @@ fn smaller(question: &Question) -> Vec<Question> {
         for simpler in simpler(value) {
             let mut changed = question.clone();
             changed.environment.insert(key.clone(), simpler);
+            candidates.push(changed);
+        }
+    }
+    for (name, value) in &question.figures {
+        let simpler: Vec<Value> = match (value.as_str(), value.as_u64()) {
+            (Some(text), _) => simpler(text).into_iter().map(Value::from).collect(),
+            (None, Some(number)) if number > 0 => {
+                vec![json!(0), json!(1), json!(number / 2), json!(number - 1)]
+            }
+            _ => Vec::new(),
+        };
+        for simpler in simpler.into_iter().filter(|simpler| simpler != value) {
+            let mut changed = question.clone();
+            changed.figure(name, simpler);
             candidates.push(changed);
         }
     }

@@ -3,10 +3,10 @@
 //!
 //! Skipped, in one line that says why, where there is no JDK or no Maven. `make flink-diff` asks more of more releases.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::{
     flink,
-    flink_diff::{Plan, compare},
+    flink_diff::{Plan, compare, versions::Release},
 };
 
 /// Four releases that differ in what they read, derive and write.
@@ -25,6 +25,7 @@ fn flink_and_the_solver_agree_on_random_questions() -> Result<()> {
         is_timed: false,
     };
     for release in RELEASES {
+        let release = Release::named(release).context("no such release")?;
         let comparison = compare(release, &plan)?;
         ensure!(comparison.is_sound(), "{}", comparison.report());
     }

@@ -96,7 +96,12 @@ impl<'a> Question<'a> {
 
 /// A double as Java writes it, for the numbers that the answers carry as text.
 fn java_text(value: f64) -> Value {
-    let text = format!("{value:?}");
+    // Java writes an exponent below a thousandth already.
+    let text = if value > 0.0 && value < 1e-3 {
+        format!("{value:e}")
+    } else {
+        format!("{value:?}")
+    };
     Value::String(match text.split_once('e') {
         Some((mantissa, exponent)) if mantissa.contains('.') => format!("{mantissa}E{exponent}"),
         Some((mantissa, exponent)) => format!("{mantissa}.0E{exponent}"),
@@ -162,8 +167,13 @@ fn managed_share(question: Question<'_>) -> Result<Answer, String> {
         question.bytes("pageSize")?,
     );
     let answer = || -> Answer {
-        let weights = managed::ConsumerWeights::of(version, &configuration)?;
-        let share = managed::share_of_slot(&weights, &consumers, use_case, of_use_case);
+        // A state backend that uses no managed memory has no share, and nobody reads the weights.
+        let share = if use_case == managed::UseCase::StateBackend && !is_managed {
+            0.0
+        } else {
+            let weights = managed::ConsumerWeights::of(version, &configuration)?;
+            managed::share_of_slot(&weights, &consumers, use_case, of_use_case)
+        };
         let slot = managed::SlotMemory::new(bytes, page)?;
         Ok(json!({
             "fraction": java_text(share),

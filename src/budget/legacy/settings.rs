@@ -203,7 +203,15 @@ pub(super) fn signed(size: Bytes) -> i64 {
 /// A 32-bit float as Java prints it.
 pub(super) fn java_float(value: f32) -> String {
     // The shortest digits of the float, read as a double, are the double's shortest digits too.
-    decimal::java_double(value.to_string().parse().unwrap_or(f64::from(value)))
+    // Of the shortest texts with two digits, which Java writes at least, the nearest counts: 1.4E-45, not 1.0E-45.
+    let nearest = format!("{value:.1e}");
+    let shortest = format!("{value:e}");
+    let text = if !shortest.contains('.') && nearest.parse() == Ok(value) {
+        nearest
+    } else {
+        shortest
+    };
+    decimal::java_double(text.parse().unwrap_or(f64::from(value)))
 }
 
 /// The values that Flink 1.9 could not read as numbers and replaced by their defaults.

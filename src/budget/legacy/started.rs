@@ -144,7 +144,12 @@ fn managed(settings: Settings<'_>, heap_bytes: i64) -> Result<Part, FlinkError> 
 fn configured_mebibytes(settings: Settings<'_>) -> Result<Option<i64>, FlinkError> {
     let value = settings.value(keys::MEMORY_SIZE).unwrap_or("0");
     let bytes = settings.memory_size().unwrap_or(Ok(0))?;
-    let mebibytes = bytes >> 20;
+    // Flink counts the mebibytes in 32 bits and drops what is above them.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "this is what Flink 1.9 does"
+    )]
+    let mebibytes = i64::from((bytes >> 20) as i32);
     if bytes == 0 {
         Ok(None)
     } else if mebibytes > 0 {
