@@ -24,8 +24,10 @@ pub mod memory_size;
 pub mod network;
 pub mod options;
 mod process;
+mod profile;
 mod remark;
 mod request;
+mod reserves;
 pub mod rocksdb;
 pub mod slots;
 mod startup;
@@ -56,8 +58,10 @@ pub use self::{
         Severity, Suggestion, Term, Total,
     },
     jvm::{dynamic_configurations, dynamic_configurations_line, jvm_parameters},
+    profile::{Profile, ProfileDefault, ProfileInEffect, ProfileValue, UnknownProfile},
     remark::{FractionOf, Level, Remark},
     request::{Configuration, Mode, Origin, Request, Role, Setting},
+    reserves::{Reserve, ReserveKind, ReserveSource, UnknownReserve},
     survey::{
         heap_environment, key_of_field, known_components, option_keys, options_in_effect,
         proper_key,
@@ -108,6 +112,9 @@ pub enum Source {
         of: Bytes,
         /// Whether the factor is `fraction / (1 − fraction)`, because `of` does not contain the result.
         inverse: bool,
+        /// The profile that the fraction comes from, where it was not written.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        profile: Option<Profile>,
     },
     /// A fraction that came out below the option's minimum.
     ClampedToMinimum {
@@ -125,6 +132,9 @@ pub enum Source {
         derived: Bytes,
         /// The minimum that is used instead.
         minimum: Bytes,
+        /// The profile that the minimum comes from, where it was not written.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        profile: Option<Profile>,
     },
     /// A fraction that came out above the option's maximum.
     ClampedToMaximum {
@@ -205,6 +215,13 @@ pub struct Budget {
     pub segment_size: Bytes,
     /// The container's memory limit; `None` outside a container.
     pub container_limit: Option<Bytes>,
+    /// What the container holds beside the process, one of each kind; empty outside a container, and where neither
+    /// a reserve nor a profile was written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserves: Vec<Reserve>,
+    /// What comes from a profile; `None` for [`Profile::Custom`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileInEffect>,
     /// What is worth a look although the budget stands.
     pub warnings: Vec<Conflict>,
 }
@@ -227,12 +244,19 @@ impl Budget {
             .saturating_add(self.network.bytes)
     }
 
-    /// What the container holds beyond the process; zero outside a container.
+    /// What the container holds beside the process, all reserves together.
+    #[must_use]
+    pub fn reserved(&self) -> Bytes {
+        reserves::total(&self.reserves)
+    }
+
+    /// What of the container neither the process nor a reserve takes; zero outside a container.
     #[must_use]
     pub fn unassigned(&self) -> Bytes {
         self.container_limit
             .unwrap_or(Bytes::ZERO)
             .saturating_sub(self.total_process.bytes)
+            .saturating_sub(self.reserved())
     }
 
     /// Whole segments of network memory.
@@ -360,6 +384,8 @@ fn assemble(options: &Options<'_>, derivation: Derivation) -> Budget {
         external_resources: derivation.external_resources,
         segment_size,
         container_limit: options.request.container_limit,
+        profile: profile::in_effect(options, &options.reserves),
+        reserves: options.reserves.clone(),
         warnings: Vec::new(),
     }
 }
@@ -375,10 +401,22 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             option: options.key(id),
             origin: origin(id),
         },
-        Rule::Default(id) => Source::Default {
-            option: options.key(id),
+        Rule::Default(id) => match options.profile_of(id) {
+            Some(profile) => Source::Configured {
+                option: options.key(id),
+                origin: Origin::Profile(profile),
+            },
+            None => Source::Default {
+                option: options.key(id),
+            },
         },
-        Rule::ContainerLimit => Source::ContainerLimit,
+        Rule::ContainerLimit => match (options.request.container_limit, options.reserved()) {
+            (None, _) | (_, Bytes::ZERO) => Source::ContainerLimit,
+            (Some(limit), reserved) => Source::Remainder {
+                of: limit,
+                taken: reserved,
+            },
+        },
         Rule::LegacyHeap(Some(id)) => Source::Configured {
             option: options.key(id),
             origin: origin(id),
@@ -403,6 +441,7 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             fraction,
             of,
             inverse,
+            profile: options.profile_of(option),
         },
         Rule::ClampedToMinimum {
             option,
@@ -418,6 +457,7 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
             inverse,
             derived,
             minimum: amount.bytes,
+            profile: options.profile_of(option.minimum_option()),
         },
         Rule::ClampedToMaximum {
             option,

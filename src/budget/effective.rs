@@ -4,8 +4,11 @@
 //! wherever either was written.
 
 use super::{
+    memory_size,
     options::{self, COUNT, Id},
     request::{Mode, Origin, Request, Role, Setting},
+    reserves::{self, Reserve},
+    startup,
     version::FlinkVersion,
 };
 use crate::bytes::Bytes;
@@ -20,8 +23,12 @@ pub(super) struct Options<'a> {
     /// One bit for each option that stands in a typed field, or in the free map.
     typed: u32,
     free: u32,
-    /// The container's limit, where it takes the place of the process size.
-    pub limit_as_process_size: Option<Bytes>,
+    /// What the container holds beside the process.
+    pub reserves: Vec<Reserve>,
+    /// What the container leaves to the process after the reserves; `None` outside a container.
+    pub room: Option<Bytes>,
+    /// The same, where it takes the place of the process size.
+    pub room_as_process_size: Option<Bytes>,
 }
 
 /// Where the legacy heap size comes from.
@@ -40,13 +47,19 @@ impl<'a> Options<'a> {
             remarkable: false,
             typed: 0,
             free: 0,
-            limit_as_process_size: None,
+            reserves: Vec::new(),
+            room: None,
+            room_as_process_size: None,
         };
         for setting in request.configuration.settings() {
             options.add(setting);
         }
-        if !options.uses_cutoff() && !options.determines_total() {
-            options.limit_as_process_size = request.container_limit;
+        if let Some(limit) = request.container_limit {
+            options.reserves = reserves::of(request);
+            options.room = Some(limit.saturating_sub(options.reserved()));
+            if !options.uses_cutoff() && !options.determines_total() {
+                options.room_as_process_size = options.room;
+            }
         }
         options
     }
@@ -170,6 +183,26 @@ impl<'a> Options<'a> {
             && ![Id::NetworkMin, Id::NetworkMax, Id::NetworkFraction]
                 .into_iter()
                 .any(|id| self.is_set(id))
+    }
+
+    /// What the reserves take from the container.
+    pub fn reserved(&self) -> Bytes {
+        reserves::total(&self.reserves)
+    }
+
+    /// The size of a segment; Flink's default where what was written is no size.
+    pub fn segment_size(&self) -> Bytes {
+        self.setting(Id::SegmentSize)
+            .and_then(|setting| memory_size::parse(&setting.value).ok())
+            .unwrap_or(startup::DEFAULT_SEGMENT_SIZE)
+    }
+
+    /// The number of slots; one where what was written is no positive number.
+    pub fn slots(&self) -> u64 {
+        self.setting(Id::NumberOfTaskSlots)
+            .and_then(|setting| setting.value.parse().ok())
+            .unwrap_or(1)
+            .max(1)
     }
 
     fn determines_total(&self) -> bool {

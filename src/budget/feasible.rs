@@ -23,13 +23,12 @@ pub fn minimum_container_limit(request: &Request) -> Option<Bytes> {
     // The largest limit tells whether the options have a total of their own.
     trial.request.container_limit = Some(Bytes::MAX);
     let options = Options::new(&trial.request);
-    if options.limit_as_process_size.is_none() {
+    if options.room_as_process_size.is_none() {
         let (derived, _, _) = violations(&options);
         let process = derived?.total_process();
-        trial.request.container_limit = Some(process.bytes.round_up_to_mebibyte());
-        return trial
-            .solves()
-            .then_some(process.bytes.round_up_to_mebibyte());
+        let limit = process.bytes.saturating_add(options.reserved());
+        trial.request.container_limit = Some(limit.round_up_to_mebibyte());
+        return trial.solves().then_some(limit.round_up_to_mebibyte());
     }
     let points = breakpoints(&trial);
     let mut too_small = |mebibytes: u64| {
@@ -112,7 +111,7 @@ fn breakpoints(trial: &Trial) -> Vec<u64> {
             .and_then(|setting| decimal::parse_java_float(&setting.value).ok());
         written
             .filter(|fraction| fraction::is_valid(*fraction))
-            .unwrap_or(id.default_fraction())
+            .unwrap_or(options.default_fraction(id))
     };
     // The size whose fraction is `part`; only the neighbourhood matters, so a float's own rounding does not.
     let whole_of = |part: Bytes, fraction: f32| {
@@ -138,7 +137,7 @@ fn breakpoints(trial: &Trial) -> Vec<u64> {
     }
     let mut mebibytes: Vec<u64> = points
         .iter()
-        .map(|point| point.whole_mebibytes())
+        .map(|point| point.saturating_add(options.reserved()).whole_mebibytes())
         .flat_map(|point| [point.saturating_sub(1), point, point + 1])
         .chain([1, LARGEST_LIMIT])
         .filter(|point| (1..=LARGEST_LIMIT).contains(point))

@@ -126,7 +126,7 @@ impl<'a, 'b, S: Strictness> Deriver<'a, 'b, S> {
             let jvm = self.jvm_from_flink(flink.total())?;
             return Ok(ProcessMemory { flink, jvm });
         }
-        let process = if let Some(limit) = self.options.limit_as_process_size {
+        let process = if let Some(limit) = self.options.room_as_process_size {
             Amount::known(limit, Rule::ContainerLimit)
         } else if self.is_set(Id::ProcessSize) {
             self.total(Id::ProcessSize)?

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::{
     infeasible::{Change, Suggestion},
+    profile::Profile,
+    reserves::Reserve,
     version::FlinkVersion,
 };
 use crate::{bytes::Bytes, quantity};
@@ -71,6 +73,8 @@ pub enum Origin {
     ContainerLimit,
     /// An environment variable: `FLINK_TM_HEAP` or `FLINK_JM_HEAP`.
     Environment,
+    /// Not written: the default of a profile.
+    Profile(Profile),
 }
 
 impl Origin {
@@ -102,6 +106,7 @@ impl Origin {
             Origin::CommandLine => format!("-D {key}"),
             Origin::ContainerLimit => "spec.taskManager.resources.limits.memory".to_owned(),
             Origin::Environment => key.to_owned(),
+            Origin::Profile(profile) => format!("{key} of profile {profile}"),
         }
     }
 }
@@ -201,6 +206,10 @@ pub struct Request {
     pub configuration: Configuration,
     /// The memory limit of the container; `None` outside a container.
     pub container_limit: Option<Bytes>,
+    /// Whose defaults stand in for Flink's.
+    pub profile: Profile,
+    /// What the container holds beside the process, as it was written; of one kind the last one counts.
+    pub reserves: Vec<Reserve>,
     /// The value of `FLINK_TM_HEAP`, or for a JobManager of `FLINK_JM_HEAP`, in the process's environment, which
     /// Flink up to 1.20 reads.
     pub legacy_heap_environment: Option<String>,
@@ -216,6 +225,8 @@ impl Request {
             mode: Mode::Standalone,
             configuration,
             container_limit: None,
+            profile: Profile::Custom,
+            reserves: Vec::new(),
             legacy_heap_environment: None,
         }
     }

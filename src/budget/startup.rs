@@ -55,13 +55,13 @@ pub(super) fn check_jobmanager(
 }
 
 fn check_limit(options: &Options<'_>, process: Amount, report: &mut impl FnMut(Kind)) {
-    if let Some(limit) = options.request.container_limit
+    if let Some(room) = options.room
         && process.known
-        && process.bytes > limit
+        && process.bytes > room
     {
         report(Kind::ProcessExceedsLimit {
             total_process: process.bytes,
-            limit,
+            room,
         });
     }
 }

@@ -10,6 +10,7 @@ use super::{
     memory_size,
     options::{self, Id},
     request::{Origin, Role},
+    reserves::{Reserve, ReserveSource},
     startup,
     suggestion::respelled_size,
     violation::{Kind, Quantity},
@@ -43,11 +44,21 @@ pub(super) fn reference(options: &Options<'_>, id: Id) -> Option<OptionReference
     }
     let default = match id {
         Id::ManagedFraction | Id::NetworkFraction | Id::JvmOverheadFraction => {
-            id.default_fraction().to_string()
+            options.default_fraction(id).to_string()
         }
         Id::NumberOfTaskSlots => "1".to_owned(),
-        _ => memory_size::text(id.default_size(options.version())?),
+        _ => memory_size::text(options.default_size(id)?),
     };
+    if let Some(profile) = options.profile_of(id) {
+        let origin = Origin::Profile(profile);
+        return Some(OptionReference {
+            path: origin.path(options.key(id)),
+            key: options.key(id).to_owned(),
+            origin: Some(origin),
+            value: default,
+            is_default: false,
+        });
+    }
     Some(OptionReference {
         key: options.key(id).to_owned(),
         origin: None,
@@ -61,6 +72,33 @@ fn references(options: &Options<'_>, ids: &[Id]) -> Vec<OptionReference> {
     ids.iter()
         .filter_map(|id| reference(options, *id))
         .collect()
+}
+
+/// The container's limit and what is reserved of it, as options.
+fn container_references(options: &Options<'_>) -> Vec<OptionReference> {
+    let limit = options.request.container_limit;
+    let mut found: Vec<OptionReference> = limit
+        .map(|limit| limit_reference(options, limit))
+        .into_iter()
+        .collect();
+    found.extend(reserves_in_use(options).map(|reserve| OptionReference {
+        key: reserve.kind.as_str().to_owned(),
+        origin: match &reserve.source {
+            ReserveSource::Configured { origin } => Some(origin.clone()),
+            ReserveSource::Profile { profile } => Some(Origin::Profile(*profile)),
+            ReserveSource::Zero => None,
+        },
+        path: reserve.path(),
+        value: memory_size::text(reserve.bytes),
+        is_default: false,
+    }));
+    found
+}
+
+/// The reserves that take anything from the container.
+fn reserves_in_use<'a>(options: &'a Options<'_>) -> impl Iterator<Item = &'a Reserve> {
+    let reserves = options.reserves.iter();
+    reserves.filter(|reserve| reserve.bytes > Bytes::ZERO)
 }
 
 /// The container's limit as an option.
@@ -81,11 +119,9 @@ fn total_references(options: &Options<'_>) -> Vec<OptionReference> {
     if found.is_empty() {
         found = references_if_set(options, &[Id::ProcessSize]);
     }
-    found.extend(
-        options
-            .limit_as_process_size
-            .map(|limit| limit_reference(options, limit)),
-    );
+    if options.room_as_process_size.is_some() {
+        found.extend(container_references(options));
+    }
     found
 }
 
@@ -401,8 +437,8 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
         ),
         Kind::ProcessExceedsLimit {
             total_process,
-            limit,
-        } => sums::process_exceeds_limit(options, *total_process, *limit),
+            room,
+        } => sums::process_exceeds_limit(options, *total_process, *room),
         Kind::NetworkTooSmall {
             network,
             segment_size,

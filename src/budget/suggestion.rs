@@ -632,8 +632,8 @@ fn pressure(kind: &Kind) -> Option<Pressure> {
         } => within(Sum::Totals, *overhead, *minimum, *maximum),
         Kind::ProcessExceedsLimit {
             total_process,
-            limit,
-        } => lacks(Sum::Container, *total_process, *limit),
+            room,
+        } => lacks(Sum::Container, *total_process, *room),
         Kind::RangeInverted {
             fraction_option,
             minimum,

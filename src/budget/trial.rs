@@ -14,7 +14,7 @@ use super::{
     kubernetes, memory_size,
     options::{self, Id},
     request::{Origin, Request, Setting},
-    startup,
+    reserves, startup,
     violation::{Kind, Step, Violation},
 };
 use crate::{bytes::Bytes, quantity};
@@ -135,6 +135,9 @@ impl Trial {
                     .cloned()
                     .collect(),
                 container_limit: request.container_limit,
+                profile: request.profile,
+                // As they are in effect: the options that a profile makes one of may be left out above.
+                reserves: reserves::of(request),
                 legacy_heap_environment: request.legacy_heap_environment.clone(),
             },
         }
@@ -155,7 +158,7 @@ impl Trial {
         let options = Options::new(&self.request);
         match options.setting(id) {
             Some(setting) => memory_size::parse(&setting.value).ok(),
-            None => id.default_size(self.request.flink_version),
+            None => options.default_size(id),
         }
     }
 
@@ -164,7 +167,7 @@ impl Trial {
         let options = Options::new(&self.request);
         let fraction = match options.setting(id) {
             Some(setting) => decimal::parse_java_float(&setting.value).ok()?,
-            None => id.default_fraction(),
+            None => options.default_fraction(id),
         };
         fraction::is_valid(fraction).then_some(fraction)
     }

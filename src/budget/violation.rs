@@ -151,8 +151,8 @@ pub(super) enum Kind {
     NegativeBuffers { buffers: i32 },
 
     // What follows, Flink's derivation accepts, and the started process would not survive.
-    /// The process is larger than the container.
-    ProcessExceedsLimit { total_process: Bytes, limit: Bytes },
+    /// The process is larger than what the container leaves to it.
+    ProcessExceedsLimit { total_process: Bytes, room: Bytes },
     /// Fewer segments than the TaskManager needs to start.
     NetworkTooSmall { network: Bytes, segment_size: Bytes },
     /// More segments than a Java array holds.

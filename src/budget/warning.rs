@@ -198,7 +198,8 @@ fn warning(code: Code, setting: &Setting, bound: &str, message: String) -> Confl
 /// Much of the container is left to nothing.
 fn unused_memory(options: &Options<'_>, total_process: Bytes) -> Option<Conflict> {
     let limit = options.request.container_limit?;
-    let unused = limit.saturating_sub(total_process);
+    let used = total_process.saturating_add(options.reserved());
+    let unused = limit.saturating_sub(used);
     if unused <= UNUSED_AT_LEAST.max(Bytes(limit.get() / 10)) {
         return None;
     }
@@ -212,10 +213,14 @@ fn unused_memory(options: &Options<'_>, total_process: Bytes) -> Option<Conflict
     .find(|id| options.is_set(*id));
     let process_size = options.key(Id::ProcessSize);
     let limit_path = Origin::ContainerLimit.path(process_size);
-    let smaller = quantity::memory_text(total_process.round_up_to_mebibyte());
+    let smaller = quantity::memory_text(used.round_up_to_mebibyte());
     let message = format!(
-        "the process takes {total_process} of the container's {limit}, and {unused} stay unused; set {limit_path} to \
-         {smaller}"
+        "the process takes {total_process} of the container's {limit}{}, and {unused} stay unused; set {limit_path} \
+         to {smaller}",
+        match options.reserved() {
+            Bytes::ZERO => String::new(),
+            reserved => format!(", {reserved} are reserved beside it"),
+        }
     );
     let mut references = vec![limit_reference(options, limit)];
     references.extend(total.and_then(|id| reference(options, id)));

@@ -8,7 +8,7 @@ use super::{
     },
 };
 use crate::{
-    budget::{Code, Component, Conflict, Origin, Severity, Source},
+    budget::{Code, Component, Conflict, Origin, Profile, Severity, Source},
     bytes::Bytes,
 };
 
@@ -73,7 +73,18 @@ pub(super) fn subject(code: Code) -> Option<&'static str> {
 
 /// Where a size comes from, in a few words.
 pub(super) fn origin(component: &Component) -> String {
+    match profile(component) {
+        Some(profile) => format!("{}, profile {profile}", origin_of_size(component)),
+        None => origin_of_size(component),
+    }
+}
+
+fn origin_of_size(component: &Component) -> String {
     match &component.source {
+        Source::Configured {
+            origin: Origin::Profile(profile),
+            ..
+        } => format!("profile {profile}"),
         Source::Configured { option, origin } => origin.path(option),
         Source::Default { .. } => "default".to_owned(),
         Source::ContainerLimit => "limit of the container".to_owned(),
@@ -133,8 +144,23 @@ pub(super) enum Keys {
     Short,
 }
 
+/// The profile behind the fraction or the bound of a size.
+fn profile(component: &Component) -> Option<Profile> {
+    match component.source {
+        Source::Fraction { profile, .. } | Source::ClampedToMinimum { profile, .. } => profile,
+        _ => None,
+    }
+}
+
 /// Why a size is what it is: the rule and its inputs.
 pub(super) fn reason(component: &Component, keys: Keys) -> String {
+    match profile(component) {
+        Some(profile) => format!("{}, of profile {profile}", rule(component, keys)),
+        None => rule(component, keys),
+    }
+}
+
+fn rule(component: &Component, keys: Keys) -> String {
     let named = |key: &str| match keys {
         Keys::Whole => key.to_owned(),
         Keys::Short => short(key),
@@ -150,6 +176,7 @@ pub(super) fn reason(component: &Component, keys: Keys) -> String {
         Source::Configured { option, origin } => match origin {
             // The path of a typed field does not say which option of Flink it is.
             Origin::Field(path) => format!("set by {path} ({})", named(option)),
+            Origin::Profile(profile) => format!("{} of profile {profile}", named(option)),
             _ => format!("set by {}", unbroken(&origin.path(option))),
         },
         Source::Default { option } => format!("default of {}", named(option)),
@@ -159,6 +186,7 @@ pub(super) fn reason(component: &Component, keys: Keys) -> String {
             fraction,
             of,
             inverse,
+            ..
         } => {
             format!("{}, by {}", product(fraction, of, inverse), named(option))
         }

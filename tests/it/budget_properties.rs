@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use headroom::{
     budget::{
-        Budget, Change, Configuration, FlinkVersion, Origin, Request, Setting, Severity, derive,
-        dynamic_configurations, jvm_parameters, memory_size, minimum_container_limit,
-        nearest_feasible, options, solve,
+        Budget, Change, Configuration, FlinkVersion, Origin, Profile, Request, ReserveKind,
+        Setting, Severity, derive, dynamic_configurations, jvm_parameters, memory_size,
+        minimum_container_limit, nearest_feasible, options, solve,
     },
     bytes::Bytes,
     quantity::{self, Quantity},
@@ -91,13 +91,42 @@ fn version() -> impl Strategy<Value = FlinkVersion> {
 fn request() -> impl Strategy<Value = Request> {
     let limit = option::of((200_u64..16_384).prop_map(Bytes::from_mebibytes));
     let environment = option::weighted(0.05, size());
-    (version(), vec(setting(), 0..7), limit, environment).prop_map(
-        |(flink_version, settings, container_limit, legacy_heap_environment)| Request {
+    let around = (
+        option::weighted(0.3, profile()),
+        option::weighted(0.3, reserve()),
+    );
+    (version(), vec(setting(), 0..7), limit, environment, around).prop_map(
+        |(
+            flink_version,
+            settings,
             container_limit,
             legacy_heap_environment,
-            ..Request::new(flink_version, settings.into_iter().collect())
+            (profile, reserve),
+        )| {
+            let request = Request {
+                container_limit,
+                legacy_heap_environment,
+                profile: profile.unwrap_or_default(),
+                ..Request::new(flink_version, settings.into_iter().collect())
+            };
+            match reserve {
+                Some((kind, bytes)) => request.with_reserve(kind, bytes, Origin::CommandLine),
+                None => request,
+            }
         },
     )
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    select(Profile::ALL.to_vec())
+}
+
+fn reserve() -> impl Strategy<Value = (ReserveKind, Bytes)> {
+    let bytes = prop_oneof![
+        8 => (0_u64..2048).prop_map(Bytes::from_mebibytes),
+        1 => (0..=Bytes::MAX.get()).prop_map(Bytes),
+    ];
+    (select(ReserveKind::ALL.to_vec()), bytes)
 }
 
 fn assert_parts_sum_to_the_whole(budget: &Budget) {
@@ -121,11 +150,13 @@ fn assert_parts_sum_to_the_whole(budget: &Budget) {
         ]),
         budget.total_process.bytes.get()
     );
-    assert!(
-        budget
-            .container_limit
-            .is_none_or(|limit| budget.total_process.bytes <= limit)
-    );
+    if let Some(limit) = budget.container_limit {
+        let reserves = budget.reserves.iter().map(|reserve| reserve.bytes.get());
+        assert_eq!(
+            reserves.sum::<u64>() + budget.total_process.bytes.get() + budget.unassigned().get(),
+            limit.get()
+        );
+    }
 }
 
 /// The sizes without where they come from.
@@ -223,6 +254,59 @@ proptest! {
         if solve(&request.clone().with_container_limit(limit)).is_ok() {
             let smallest = minimum_container_limit(&request);
             prop_assert!(smallest.is_some_and(|smallest| smallest <= limit), "{limit} solves, {smallest:?}");
+        }
+    }
+
+    #[test]
+    fn a_reserve_enlarges_no_component(request in request(), (kind, bytes) in reserve()) {
+        let Ok(before) = solve(&request) else { return Ok(()) };
+        let taken: Bytes = before.reserves.iter().filter(|reserve| reserve.kind == kind).map(|reserve| reserve.bytes).next().unwrap_or_default();
+        let more = request.with_reserve(kind, taken.saturating_add(bytes), Origin::CommandLine);
+        let Ok(after) = solve(&more) else { return Ok(()) };
+        for ((name, before), (_, after)) in sizes(&before).into_iter().zip(sizes(&after)) {
+            // Task heap is what two fractions leave, each cut off by less than a byte.
+            let rounding = if name == "taskHeap" { 2 } else { 0 };
+            prop_assert!(after <= before + rounding, "{name}: {before} became {after}");
+        }
+    }
+
+    #[test]
+    fn custom_and_no_reserves_change_nothing(request in request()) {
+        let plain = Request { profile: Profile::default(), reserves: Vec::new(), ..request };
+        prop_assert_eq!(solve(&plain), solve(&plain.clone().with_profile(Profile::Custom)));
+        if let Ok(budget) = solve(&plain) {
+            prop_assert!(budget.reserves.is_empty() && budget.profile.is_none());
+        }
+    }
+
+    /// With everything written that a profile has a default for, all profiles are one.
+    #[test]
+    fn a_profile_overrides_nothing_that_was_written(
+        request in request(),
+        profile in profile(),
+        managed in prop_oneof![Just(options::MANAGED_FRACTION), Just("taskmanager.memory.managed.size")],
+        network in select(vec![options::NETWORK_MIN, options::NETWORK_MAX, options::NETWORK_FRACTION, "taskmanager.network.memory.min"]),
+        overshoot in (0_u64..512).prop_map(Bytes::from_mebibytes),
+    ) {
+        let written = [
+            (managed, if managed == options::MANAGED_FRACTION { "0.3" } else { "100m" }),
+            (network, if network == options::NETWORK_FRACTION { "0.2" } else { "80m" }),
+            (options::JVM_METASPACE_SIZE, "200m"),
+        ];
+        let mut request = request.with_reserve(ReserveKind::NativeOvershoot, overshoot, Origin::CommandLine);
+        for (key, value) in written {
+            request.configuration.push(key, value, Origin::CommandLine);
+        }
+        let custom = solve(&request.clone().with_profile(Profile::Custom));
+        let profiled = solve(&request.with_profile(profile));
+        match (custom, profiled) {
+            (Ok(custom), Ok(profiled)) => {
+                prop_assert_eq!(sizes(&custom), sizes(&profiled));
+                prop_assert_eq!(custom.reserves, profiled.reserves);
+                prop_assert!(profiled.profile.is_none_or(|profile| profile.values.is_empty()));
+            }
+            (Err(custom), Err(profiled)) => prop_assert_eq!(custom, profiled),
+            other => prop_assert!(false, "{other:#?}"),
         }
     }
 

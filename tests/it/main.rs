@@ -10,6 +10,7 @@ mod budget_jobmanager;
 mod budget_kubernetes;
 mod budget_migration;
 mod budget_properties;
+mod budget_reserves;
 mod budget_vectors;
 mod capped_fractions;
 #[cfg(feature = "api")]

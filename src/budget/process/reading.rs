@@ -60,9 +60,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
         }
         match self.setting(id) {
             None => {
-                let default = id
-                    .default_size(self.options.version())
-                    .unwrap_or(Bytes::ZERO);
+                let default = self.options.default_size(id).unwrap_or(Bytes::ZERO);
                 Ok(Amount::known(default, Rule::Default(id)))
             }
             Some(setting) => match memory_size::parse(&setting.value) {
@@ -144,7 +142,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
         let is_set = self.options.is_set(option);
         let fraction = self.float(option)?;
         known &= fraction.is_some() || !is_set;
-        let fraction = fraction.unwrap_or(option.default_fraction());
+        let fraction = fraction.unwrap_or(self.options.default_fraction(option));
         let bounds = (minimum.bytes, maximum.bytes);
         if minimum.known && maximum.known && bounds.0 > bounds.1 {
             self.violated(Kind::RangeInverted {

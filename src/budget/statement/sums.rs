@@ -10,7 +10,8 @@ use super::{
         trial::Trial,
         violation::Parts,
     },
-    Statement, limit_reference, path, reference, references, references_if_set, total_references,
+    Statement, container_references, limit_reference, path, reference, references,
+    references_if_set, reserves_in_use, total_references,
 };
 use crate::bytes::Bytes;
 
@@ -100,12 +101,17 @@ pub(super) fn jvm_exceeds_process(
             bound: format!("<= {}", memory_size::text(total_process)),
         }),
         what: format!(
-            "{}{}, {} more than total process memory, {total_process}",
+            "{}{}, {} more than total process memory, {total_process}{}",
             limit_at_fault
                 .as_ref()
                 .map_or_else(String::new, LimitAtFault::lead),
             written_out(&terms, sum),
             sum.saturating_sub(total_process),
+            if options.room_as_process_size.is_some() {
+                after_reserves(options)
+            } else {
+                String::new()
+            },
         ),
         sum: terms,
         otherwise: "raise the total".to_owned(),
@@ -291,28 +297,53 @@ pub(super) fn overhead_out_of_range(
 pub(super) fn process_exceeds_limit(
     options: &Options<'_>,
     total_process: Bytes,
-    limit: Bytes,
+    room: Bytes,
 ) -> Statement {
     let mut written = references_if_set(options, &[Id::ProcessSize, Id::FlinkSize]);
     if written.is_empty() {
         written = flink_references(options);
     }
-    written.push(limit_reference(options, limit));
+    written.extend(container_references(options));
+    let excess = total_process.saturating_sub(room);
+    let reserves: Vec<Term> = reserve_terms(options);
+    let (sum, what) = if reserves.is_empty() {
+        let what = format!(
+            "the options make a process of {total_process}, {excess} more than the container's limit, {room}, \
+                     and the kernel would kill it"
+        );
+        (Vec::new(), what)
+    } else {
+        let process = term(
+            options,
+            "totalProcess",
+            Some(Id::ProcessSize),
+            total_process,
+        );
+        let terms: Vec<Term> = std::iter::once(process).chain(reserves).collect();
+        let limit = options.request.container_limit.unwrap_or(room);
+        let total = total_process.saturating_add(options.reserved());
+        let what = format!(
+            "the process and what is reserved beside it are {}, {} more than the container's limit, {limit}, \
+                     and the kernel would kill the process when both are used",
+            written_out(&terms, total),
+            total.saturating_sub(limit)
+        );
+        (terms, what)
+    };
     Statement {
         code: Code::ProcessExceedsLimit,
         options: written,
         bound: String::new(),
         total: Some(Total {
-            name: "totalProcess",
-            bytes: total_process,
-            bound: format!("<= {}", memory_size::text(limit)),
+            name: if sum.is_empty() { "totalProcess" } else { "sum" },
+            bytes: total_process.saturating_add(options.reserved()),
+            bound: format!(
+                "<= {}",
+                memory_size::text(options.request.container_limit.unwrap_or(room))
+            ),
         }),
-        sum: Vec::new(),
-        what: format!(
-            "the options make a process of {total_process}, {} more than the container's limit, {limit}, \
-                     and the kernel would kill it",
-            total_process.saturating_sub(limit)
-        ),
+        sum,
+        what,
         otherwise: "raise the limit to the process size".to_owned(),
     }
 }
@@ -400,10 +431,35 @@ fn flink_references(options: &Options<'_>) -> Vec<OptionReference> {
 
 /// What total Flink memory was cut from, where that is not written itself.
 fn within(options: &Options<'_>) -> String {
-    match options.limit_as_process_size {
-        Some(limit) => format!(" of a container of {limit}"),
-        None => String::new(),
+    match (
+        options.room_as_process_size,
+        options.request.container_limit,
+    ) {
+        (Some(_), Some(limit)) => format!(" of a container of {limit}{}", after_reserves(options)),
+        _ => String::new(),
     }
+}
+
+/// ` after nativeOvershoot 256 MiB + pythonWorkers 1 GiB = 1280 MiB`, where anything is reserved.
+fn after_reserves(options: &Options<'_>) -> String {
+    let terms = reserve_terms(options);
+    match terms.as_slice() {
+        [] => String::new(),
+        [only] => format!(" after the reserve {} {}", only.name, only.bytes),
+        _ => format!(
+            " after the reserves {}",
+            written_out(&terms, options.reserved())
+        ),
+    }
+}
+
+fn reserve_terms(options: &Options<'_>) -> Vec<Term> {
+    let terms = reserves_in_use(options).map(|reserve| Term {
+        name: reserve.kind.as_str(),
+        key: None,
+        bytes: reserve.bytes,
+    });
+    terms.collect()
 }
 
 /// A container's limit with which not even Flink's defaults work.
@@ -425,11 +481,13 @@ impl LimitAtFault {
 
 /// The limit, where not even an untouched configuration fits into the container.
 fn limit_at_fault(options: &Options<'_>, enough: Option<Bytes>) -> Option<LimitAtFault> {
-    let limit = options.limit_as_process_size?;
+    options.room_as_process_size?;
+    let limit = options.request.container_limit?;
     let plain = Request {
         configuration: Configuration::new(),
         container_limit: Some(limit),
         legacy_heap_environment: None,
+        reserves: options.reserves.clone(),
         ..*options.request
     };
     if (Trial { request: plain }).solves() {

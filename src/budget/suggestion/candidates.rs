@@ -352,7 +352,7 @@ fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
             moved(Id::ProcessSize, upwards),
             Candidate::Exactly(Edit::Remove(Id::ProcessSize)),
         ]
-    } else if upwards && options.limit_as_process_size.is_some() {
+    } else if upwards && options.room_as_process_size.is_some() {
         vec![Candidate::RaiseLimit]
     } else {
         Vec::new()
