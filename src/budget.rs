@@ -61,7 +61,7 @@ pub use self::{
     profile::{Profile, ProfileDefault, ProfileInEffect, ProfileValue, UnknownProfile},
     remark::{FractionOf, Level, Remark},
     request::{Configuration, Mode, Origin, Request, Role, Setting},
-    reserves::{Reserve, ReserveKind, ReserveSource, UnknownReserve},
+    reserves::{Reserve, ReserveKind, ReserveSource, UnknownReserve, reserves_in_effect},
     survey::{
         heap_environment, key_of_field, known_components, option_keys, options_in_effect,
         proper_key,

@@ -36,6 +36,8 @@ use k8s_openapi::{
 };
 use kube::Resource;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::static_rules::profile_unknown_to;
 pub use self::{
     addresses::Ports,
     config_map::config_map_name,

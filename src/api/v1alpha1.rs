@@ -13,13 +13,13 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use memory::{
-    FlinkMemory, FrameworkMemory, JvmMemory, JvmOverhead, ManagedMemory, Memory, NetworkMemory,
-    ProcessMemory, TaskMemory,
+    FlinkMemory, FrameworkMemory, JvmMemory, JvmOverhead, ManagedMemory, Memory, MemoryProfile,
+    NetworkMemory, ProcessMemory, Reserves, TaskMemory,
 };
 pub use resources::{Limits, Quantity, Requests, Resources};
 pub use status::{
-    BudgetStatus, ConflictSeverity, ConflictStatus, Provenance, SuggestionStatus, Summary,
-    TaskManagerPoolStatus,
+    BudgetStatus, ConflictSeverity, ConflictStatus, Provenance, ReserveStatus, SuggestionStatus,
+    Summary, TaskManagerPoolStatus,
 };
 
 /// A pool of Flink TaskManagers of one size. Headroom turns the container's memory limit into the
@@ -59,6 +59,9 @@ pub use status::{
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation.")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.memory) || !has(self.memory.profile) || self.memory.profile != 'ForSt' || !self.flinkVersion.startsWith('1.')").message("memory.profile is ForSt, a state backend that Flink has since 2.0; choose another profile or a newer version").field_path(".memory.profile"),
+)]
 pub struct TaskManagerPoolSpec {
     /// Number of TaskManagers. Default 1. Written by `kubectl scale`, a HorizontalPodAutoscaler or
     /// KEDA through the scale subresource; Headroom never writes it.

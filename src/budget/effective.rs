@@ -55,7 +55,7 @@ impl<'a> Options<'a> {
             options.add(setting);
         }
         if let Some(limit) = request.container_limit {
-            options.reserves = reserves::of(request);
+            options.reserves = reserves::reserves_in_effect(request);
             options.room = Some(limit.saturating_sub(options.reserved()));
             if !options.uses_cutoff() && !options.determines_total() {
                 options.room_as_process_size = options.room;

@@ -17,6 +17,7 @@ use super::{
     options::Id,
     request::{Request, Role},
     reserves::{Reserve, ReserveKind, ReserveSource},
+    version::FlinkVersion,
 };
 use crate::bytes::Bytes;
 
@@ -65,6 +66,12 @@ impl Profile {
             Profile::Session => "Session",
             Profile::Custom => "Custom",
         }
+    }
+
+    /// Whether a Flink release has what the profile is for.
+    #[must_use]
+    pub fn is_known_to(self, version: FlinkVersion) -> bool {
+        self != Profile::ForSt || version.has_forst()
     }
 
     /// What the profile sets, and why.

@@ -130,8 +130,10 @@ impl Reserve {
     }
 }
 
-/// The reserves in effect, one of each kind; none where neither a reserve nor a profile was written.
-pub(super) fn of(request: &Request) -> Vec<Reserve> {
+/// The reserves of a request, one of each kind; none where neither a reserve nor a profile was written. Whether the
+/// request solves does not matter.
+#[must_use]
+pub fn reserves_in_effect(request: &Request) -> Vec<Reserve> {
     if request.role == Role::JobManager
         || (request.reserves.is_empty() && request.profile == Profile::Custom)
     {

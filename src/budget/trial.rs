@@ -137,7 +137,7 @@ impl Trial {
                 container_limit: request.container_limit,
                 profile: request.profile,
                 // As they are in effect: the options that a profile makes one of may be left out above.
-                reserves: reserves::of(request),
+                reserves: reserves::reserves_in_effect(request),
                 legacy_heap_environment: request.legacy_heap_environment.clone(),
             },
         }

@@ -14,7 +14,7 @@ use super::{
     why::Topic,
 };
 use crate::{
-    budget::{FlinkVersion, memory_size},
+    budget::{FlinkVersion, Profile, ReserveKind, memory_size},
     bytes::Bytes,
     desired::{Allowance, Settings},
     quantity::{parse_memory, suspicious_memory},
@@ -380,7 +380,7 @@ pub(super) struct Completions {
 pub(super) struct Question {
     /// Files and directories with whatever runs Flink, in YAML or JSON; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "flink_version")]
-    #[arg(conflicts_with_all = ["process_size", "flink_size", "options", "container_limit"])]
+    #[arg(conflicts_with_all = ["process_size", "flink_size", "options", "container_limit", "profile", "reserves"])]
     pub files: Vec<String>,
 
     #[command(flatten)]
@@ -427,6 +427,26 @@ pub(super) struct Question {
     )]
     #[arg(value_parser = parse_limit)]
     pub container_limit: Option<Limit>,
+
+    /// Profile whose defaults stand in for Flink's: Stateless, HashMap, RocksDB, ForSt, Batch, Session, Custom
+    #[arg(
+        long,
+        value_name = "PROFILE",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    pub profile: Option<Profile>,
+
+    /// Part of the container that the process does not get, repeatable, for example pythonWorkers=512m
+    #[arg(
+        long = "reserve",
+        value_name = "NAME=SIZE",
+        help_heading = "Instead of files",
+        requires = "flink_version",
+        requires = "container_limit"
+    )]
+    #[arg(value_parser = parse_reserve)]
+    pub reserves: Vec<(ReserveKind, Bytes)>,
 }
 
 /// What the controller in question was started with.
@@ -540,6 +560,19 @@ fn parse_container_size(text: &str) -> Result<Bytes, String> {
         )),
         Err(error) => Err(format!("{}; write for example 4096m or 4g", error.reason())),
     }
+}
+
+fn parse_reserve(text: &str) -> Result<(ReserveKind, Bytes), String> {
+    let Some((name, size)) = text.split_once('=') else {
+        return Err("expected NAME=SIZE, for example pythonWorkers=512m".to_owned());
+    };
+    let kind = name
+        .trim()
+        .parse::<ReserveKind>()
+        .map_err(|error| error.to_string())?;
+    let bytes = memory_size::parse(size)
+        .map_err(|error| format!("{size:?} is no size of Flink: {}", error.reason()))?;
+    Ok((kind, bytes))
 }
 
 fn parse_option(text: &str) -> Result<(String, String), String> {

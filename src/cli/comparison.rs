@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     budget::{
-        Budget, OptionReference, Request, Severity, heap_environment, jvm_parameters, option_keys,
-        options_in_effect, proper_key, solve,
+        Budget, OptionReference, Request, Reserve, ReserveKind, Severity, heap_environment,
+        jvm_parameters, memory_size, option_keys, options_in_effect, proper_key, solve,
     },
     bytes::Bytes,
     quantity,
@@ -60,7 +60,7 @@ pub(super) struct Difference {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Change {
-    /// The option's key, `flinkVersion` or `containerLimit`.
+    /// The option's key, `flinkVersion`, `containerLimit`, `profile`, or the name of a reserve.
     pub name: String,
     pub a: Option<Written>,
     pub b: Option<Written>,
@@ -220,6 +220,31 @@ fn changes(a: &Request, b: &Request) -> Vec<Change> {
         };
         add("containerLimit", sides, with_limit_of(a, b));
     }
+    if a.profile != b.profile {
+        let sides = Sides {
+            a: plain(a.profile.to_string()),
+            b: plain(b.profile.to_string()),
+        };
+        add("profile", sides, a.clone().with_profile(b.profile));
+    }
+    for kind in ReserveKind::ALL {
+        let (of_a, of_b) = (written_reserve(a, kind), written_reserve(b, kind));
+        let bytes = |reserve: Option<&Reserve>| reserve.map(|reserve| reserve.bytes);
+        if bytes(of_a) != bytes(of_b) {
+            let text = |reserve: Option<&Reserve>| {
+                reserve.map(|reserve| Written {
+                    value: memory_size::text(reserve.bytes),
+                    path: Some(reserve.path()),
+                    is_default: false,
+                })
+            };
+            let sides = Sides {
+                a: text(of_a),
+                b: text(of_b),
+            };
+            add(kind.as_str(), sides, with_reserve_of(a, b, kind));
+        }
+    }
     for key in changed_keys(a, b) {
         let sides = Sides {
             a: written(a, &key),
@@ -242,6 +267,21 @@ fn with_limit_of(a: &Request, b: &Request) -> Request {
         container_limit: b.container_limit,
         ..a.clone()
     }
+}
+
+/// What was written for a reserve.
+fn written_reserve(request: &Request, kind: ReserveKind) -> Option<&Reserve> {
+    request
+        .reserves
+        .iter()
+        .rfind(|reserve| reserve.kind == kind)
+}
+
+fn with_reserve_of(a: &Request, b: &Request, kind: ReserveKind) -> Request {
+    let mut changed = a.clone();
+    changed.reserves.retain(|reserve| reserve.kind != kind);
+    changed.reserves.extend(written_reserve(b, kind).cloned());
+    changed
 }
 
 /// The proper keys of options that are not written the same on both sides. That a version does not read one of them
@@ -333,11 +373,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::budget::{Configuration, FlinkVersion, Origin, options};
+    use crate::budget::{Configuration, FlinkVersion, Origin, Profile, options};
 
     /// The first request with everything of the second that is written differently.
     fn with_all_changes(a: &Request, b: &Request) -> Request {
-        let changed = with_limit_of(&with_version_of(a, b), b);
+        let changed = with_limit_of(&with_version_of(a, b), b).with_profile(b.profile);
+        let changed = ReserveKind::ALL
+            .into_iter()
+            .fold(changed, |changed, kind| with_reserve_of(&changed, b, kind));
         changed_keys(a, b)
             .iter()
             .fold(changed, |changed, key| changed.with_option_of(b, key))
@@ -369,8 +412,10 @@ mod tests {
             settings,
             prop::option::of(500_u64..9_000),
             prop::option::weighted(0.1, 500_u64..9_000),
+            prop::sample::select(Profile::ALL.to_vec()),
+            prop::option::of((prop::sample::select(ReserveKind::ALL.to_vec()), 0_u64..500)),
         )
-            .prop_map(|(version, settings, limit, heap)| {
+            .prop_map(|(version, settings, limit, heap, profile, reserve)| {
                 let configuration = settings.into_iter().fold(
                     Configuration::new(),
                     |configuration, (key, size, origin)| {
@@ -379,6 +424,11 @@ mod tests {
                 );
                 let mut request = Request::new(version, configuration);
                 request.container_limit = limit.map(Bytes::from_mebibytes);
+                request.profile = profile;
+                if let Some((kind, size)) = reserve {
+                    let bytes = Bytes::from_mebibytes(size);
+                    request = request.with_reserve(kind, bytes, Origin::CommandLine);
+                }
                 request.legacy_heap_environment = heap.map(|size| format!("{size}m"));
                 request
             })

@@ -87,7 +87,12 @@ fn block(answer: &Answer, part: &Part) -> Block {
     Block {
         title: part.title(),
         bytes: part.bytes,
-        tone: if is_sum { Tone::Sum } else { tone(part.name) },
+        tone: match part.kind {
+            _ if is_sum => Tone::Sum,
+            // Native memory that nobody divides any further, as the overhead is.
+            Kind::Reserve(_) => Tone::Overhead,
+            _ => tone(part.name),
+        },
         note: note(answer, part),
         cap: part
             .component()
@@ -129,6 +134,7 @@ fn note(answer: &Answer, part: &Part) -> String {
         }
         Kind::Group(_) => None,
         Kind::Container => Some("its memory limit".to_owned()),
+        Kind::Reserve(reserve) => Some(text::reason_of_reserve(reserve)),
         Kind::Unassigned => Some("no component uses it".to_owned()),
     };
     let said: Vec<String> = reason.into_iter().chain(flag).collect();

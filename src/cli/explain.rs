@@ -102,6 +102,9 @@ fn sentences(answer: &Answer, budget: &Budget) -> Vec<String> {
         ));
     }
     sentences.extend(inexact_fractions(budget));
+    if let Some(profile) = &budget.profile {
+        sentences.extend(text::profile_values(profile));
+    }
     sentences.push(SHORT_KEYS.to_owned());
     sentences
 }
@@ -181,6 +184,7 @@ fn reason(answer: &Answer, part: &Part) -> String {
         Kind::Component(None) => String::new(),
         Kind::Group(_) => "sum".to_owned(),
         Kind::Container => "its memory limit".to_owned(),
+        Kind::Reserve(reserve) => text::reason_of_reserve(reserve),
         Kind::Unassigned => "rest of the container; no component uses it".to_owned(),
     };
     if let Some(flag) = text::flag(part) {

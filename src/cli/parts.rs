@@ -6,7 +6,7 @@
 
 use super::{question::Answer, text};
 use crate::{
-    budget::{Component, known_components},
+    budget::{Component, Reserve, ReserveSource, known_components, reserves_in_effect},
     bytes::Bytes,
 };
 
@@ -30,7 +30,9 @@ pub(super) enum Kind {
     Group(Option<&'static str>),
     /// The memory limit of the container.
     Container,
-    /// What of the container no component uses.
+    /// What the container holds beside the process.
+    Reserve(Reserve),
+    /// What of the container neither the process nor a reserve uses.
     Unassigned,
 }
 
@@ -133,9 +135,26 @@ pub(super) fn tree(answer: &Answer) -> Option<Part> {
     let Some(limit) = limit else {
         return Some(process);
     };
+    let reserves = match (&answer.budget, request) {
+        (Some(budget), _) => budget.reserves.clone(),
+        (None, Some(request)) => reserves_in_effect(request),
+        (None, None) => Vec::new(),
+    };
+    let reserved = reserves.iter().fold(Bytes::ZERO, |sum, reserve| {
+        sum.saturating_add(reserve.bytes)
+    });
+    let reserves = reserves
+        .into_iter()
+        .filter(|reserve| reserve.source != ReserveSource::Zero)
+        .map(|reserve| Part {
+            name: reserve.kind.as_str(),
+            bytes: Some(reserve.bytes),
+            kind: Kind::Reserve(reserve),
+            parts: Vec::new(),
+        });
     let rest = process
         .bytes
-        .map(|bytes| limit.saturating_sub(bytes))
+        .map(|bytes| limit.saturating_sub(bytes).saturating_sub(reserved))
         .filter(|rest| *rest > Bytes::ZERO);
     let unassigned = rest.map(|rest| Part {
         name: "unassigned",
@@ -147,7 +166,10 @@ pub(super) fn tree(answer: &Answer) -> Option<Part> {
         name: "container",
         bytes: Some(limit),
         kind: Kind::Container,
-        parts: std::iter::once(process).chain(unassigned).collect(),
+        parts: std::iter::once(process)
+            .chain(reserves)
+            .chain(unassigned)
+            .collect(),
     })
 }
 

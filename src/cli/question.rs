@@ -19,7 +19,7 @@ use crate::{
         solve,
     },
     bytes::Bytes,
-    desired::{Settings, request_of, validate},
+    desired::{Settings, profile_unknown_to, request_of, validate},
 };
 
 /// Everything that one invocation was asked.
@@ -263,7 +263,16 @@ fn answer_options(question: &Question, version: FlinkVersion) -> Answer {
     if let Some(limit) = &question.container_limit {
         request = request.with_container_limit(limit.bytes);
     }
+    if let Some(profile) = question.profile {
+        request = request.with_profile(profile);
+    }
+    for (kind, bytes) in &question.reserves {
+        request = request.with_reserve(*kind, *bytes, Origin::CommandLine);
+    }
     let mut answer = answer_request(subject, &request);
+    answer
+        .conflicts
+        .splice(0..0, profile_unknown_to(version, request.profile));
     answer.speak_by(place_of_option);
     answer
 }
@@ -301,6 +310,7 @@ fn speak_of(
 fn place_of_option(key: &str, origin: Option<&Origin>, path: &str) -> Option<String> {
     match origin {
         Some(Origin::ContainerLimit) => Some("--container-limit".to_owned()),
+        _ if path == "spec.memory.profile" => Some("--profile".to_owned()),
         _ if path.starts_with("spec.") => Some(Origin::CommandLine.path(key)),
         _ => None,
     }

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     budget::{
-        Budget, Component, Conflict, FlinkError, Role, Source as Rule, Suggestion, jvm_parameters,
+        Budget, Component, Conflict, FlinkError, ProfileInEffect, Reserve, Role, Source as Rule,
+        Suggestion, jvm_parameters,
     },
     bytes::Bytes,
 };
@@ -95,6 +96,10 @@ struct BudgetReport<'a> {
     container_limit_bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unassigned_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a ProfileInEffect>,
+    #[serde(skip_serializing_if = "<[Reserve]>::is_empty")]
+    reserves: &'a [Reserve],
     components: Components<'a>,
     jvm_heap_bytes: Bytes,
     jvm_direct_bytes: Bytes,
@@ -269,6 +274,8 @@ fn budget_report<'a>(answer: &'a Answer, budget: &'a Budget, detail: Detail) -> 
         hash: answer.budget_hash.as_deref(),
         container_limit_bytes: budget.container_limit,
         unassigned_bytes: budget.container_limit.map(|_| budget.unassigned()),
+        profile: budget.profile.as_ref(),
+        reserves: &budget.reserves,
         components: Components {
             total_process: report("totalProcess", &budget.total_process),
             total_flink: report("totalFlink", &budget.total_flink),

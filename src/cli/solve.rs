@@ -11,7 +11,7 @@ use super::{
     text::{self, Telling},
 };
 use crate::{
-    budget::{Budget, jvm_parameters},
+    budget::{Budget, ReserveSource, jvm_parameters},
     bytes::Bytes,
 };
 
@@ -78,6 +78,15 @@ fn table(answer: &Answer, screen: &Screen) -> String {
     if let Some(budget) = &answer.budget {
         text.push('\n');
         text.push_str(&components(answer, budget, screen));
+        if let Some(profile) = &budget.profile {
+            text.push_str(&text::section(
+                &format!("Profile {}", profile.profile),
+                screen,
+            ));
+            for value in &profile.values {
+                text.push_str(&format!("  {} = {}\n", value.name, value.value));
+            }
+        }
         text.push_str(&text::section("JVM flags", screen));
         for flag in jvm_parameters(budget).split(' ') {
             text.push_str(&format!("  {flag}\n"));
@@ -132,6 +141,16 @@ fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
                 None => text::origin(component),
             },
         );
+    }
+    for reserve in &budget.reserves {
+        if reserve.source != ReserveSource::Zero {
+            push(
+                0,
+                &text::title(reserve.kind.as_str()),
+                reserve.bytes,
+                text::origin_of_reserve(reserve),
+            );
+        }
     }
     if budget.unassigned() > Bytes::ZERO {
         push(

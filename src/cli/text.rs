@@ -8,7 +8,10 @@ use super::{
     },
 };
 use crate::{
-    budget::{Code, Component, Conflict, Origin, Profile, Severity, Source},
+    budget::{
+        Code, Component, Conflict, Origin, Profile, ProfileInEffect, Reserve, ReserveSource,
+        Severity, Source,
+    },
     bytes::Bytes,
 };
 
@@ -117,6 +120,42 @@ fn origin_of_size(component: &Component) -> String {
         Source::Remainder { .. } => "rest".to_owned(),
         Source::Sum { .. } => "sum".to_owned(),
     }
+}
+
+/// Where the size of a reserve comes from, in a few words.
+pub(super) fn origin_of_reserve(reserve: &Reserve) -> String {
+    match &reserve.source {
+        ReserveSource::Configured { .. } => unbroken(&reserve.path()),
+        ReserveSource::Profile { profile } => format!("profile {profile}"),
+        ReserveSource::Zero => "nothing asks for it".to_owned(),
+    }
+}
+
+/// Why a reserve is what it is.
+pub(super) fn reason_of_reserve(reserve: &Reserve) -> String {
+    format!(
+        "reserved beside the process, by {}",
+        origin_of_reserve(reserve)
+    )
+}
+
+/// What comes from a profile, one sentence for each value.
+pub(super) fn profile_values(profile: &ProfileInEffect) -> Vec<String> {
+    let name = profile.profile;
+    if profile.values.is_empty() {
+        return vec![format!(
+            "Profile {name} sets nothing here that is not written or that nothing asks for."
+        )];
+    }
+    let values = profile.values.iter();
+    values
+        .map(|value| {
+            format!(
+                "Profile {name}: {} is {}: {} ({}).",
+                value.name, value.value, value.reason, value.source
+            )
+        })
+        .collect()
 }
 
 /// The sentence that explains [`short`].

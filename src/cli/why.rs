@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     budget::{
-        Component, Configuration, FlinkVersion, OptionReference, Origin, Request, Role, Source,
-        key_of_field, memory_size, option_keys, options, options_in_effect, proper_key, solve,
+        Component, Configuration, FlinkVersion, OptionReference, Origin, Request, Reserve,
+        ReserveKind, ReserveSource, Role, Source, key_of_field, memory_size, option_keys, options,
+        options_in_effect, proper_key, solve,
     },
     bytes::Bytes,
     quantity,
@@ -129,7 +130,7 @@ const ALIASES: [(&str, &str); 10] = [
 ];
 
 /// Every number that there can be, in the order of the tree.
-const NUMBERS: [&str; 15] = [
+const NUMBERS: [&str; 19] = [
     "container",
     "totalProcess",
     "totalFlink",
@@ -144,6 +145,10 @@ const NUMBERS: [&str; 15] = [
     "network",
     "jvmMetaspace",
     "jvmOverhead",
+    "nativeOvershoot",
+    "pythonWorkers",
+    "otherProcesses",
+    "memoryVolumes",
     "unassigned",
 ];
 
@@ -247,6 +252,9 @@ pub(super) fn story(answer: &Answer, topic: &Topic) -> Result<Story, String> {
         Topic::Number(name) if tree.find(name).is_none() => {
             return Err(match *name {
                 "container" => "there is no container: no limit was given".to_owned(),
+                name if name.parse::<ReserveKind>().is_ok() => {
+                    format!("nothing is reserved for {}", text::title(name))
+                }
                 name => format!(
                     "there is no {} memory: every byte of the container is planned",
                     text::title(name)
@@ -386,10 +394,32 @@ impl<'a> Teller<'a> {
                 step.rule = "the memory limit of the container".to_owned();
                 step.options.push(self.limit(bytes));
             }
+            Kind::Reserve(reserve) => {
+                step.rule = match &reserve.source {
+                    ReserveSource::Profile { profile } => {
+                        let values = self.answer.budget.iter().flat_map(|budget| &budget.profile);
+                        let reason = values
+                            .flat_map(|profile| &profile.values)
+                            .find(|value| value.name == reserve.kind.field_path())
+                            .map_or("", |value| value.reason);
+                        format!("the default of profile {profile}: {reason}")
+                    }
+                    _ => "written as it is; the container holds it beside the process".to_owned(),
+                };
+                step.options.push(self.reserve(reserve));
+            }
             Kind::Unassigned => {
-                step.rule = "what the process leaves of the container".to_owned();
-                let of = self.tree.find("totalProcess")?;
-                self.subtract(self.tree, &[of], &mut step);
+                let used: Vec<&Part> = self
+                    .tree
+                    .parts
+                    .iter()
+                    .filter(|part| part.name != "unassigned")
+                    .collect();
+                step.rule = match used.as_slice() {
+                    [_] => "what the process leaves of the container".to_owned(),
+                    _ => "what the process and the reserves leave of the container".to_owned(),
+                };
+                self.subtract(self.tree, &used, &mut step);
             }
         }
         Some(step)
@@ -404,8 +434,13 @@ impl<'a> Teller<'a> {
             others.filter(|part| part.name != step.name).collect()
         });
         match source {
-            Source::Configured { option, .. } => {
-                step.rule = "written as it is".to_owned();
+            Source::Configured { option, origin } => {
+                step.rule = match origin {
+                    Origin::Profile(profile) => {
+                        format!("nothing sets it, so the default of profile {profile} counts")
+                    }
+                    _ => "written as it is".to_owned(),
+                };
                 if let Some(adjustment) = text::adjustment(self.answer, component) {
                     step.rule.push_str("; ");
                     step.rule.push_str(&adjustment);
@@ -427,6 +462,7 @@ impl<'a> Teller<'a> {
                 fraction,
                 of,
                 inverse,
+                ..
             } => {
                 step.rule = self.fraction_rule(*inverse, total, &siblings, step);
                 step.product = Some(product(*fraction, *of, *inverse, step.bytes));
@@ -479,6 +515,16 @@ impl<'a> Teller<'a> {
                 ));
                 step.options.extend(self.option(option));
                 step.options.extend(self.option(options::SEGMENT_SIZE));
+            }
+            Source::Remainder { .. } if step.name == "totalProcess" => {
+                step.rule = "no option says how large the process is, so it takes what the \
+                             reserves leave of the container"
+                    .to_owned();
+                let reserves = self.tree.parts.iter();
+                let reserves: Vec<&Part> = reserves
+                    .filter(|part| matches!(part.kind, Kind::Reserve(_)))
+                    .collect();
+                self.subtract(self.tree, &reserves, step);
             }
             Source::Remainder { .. } => {
                 if let Some(of) = total {
@@ -626,9 +672,25 @@ impl<'a> Teller<'a> {
         }
     }
 
+    fn reserve(&self, reserve: &Reserve) -> OptionInput {
+        let path = reserve.path();
+        let place = self.answer.place_of(&path);
+        OptionInput {
+            key: reserve.kind.to_string(),
+            value: memory_size::text(reserve.bytes),
+            file: place.and_then(|_| self.file()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            is_default: false,
+            means: Some(reserve.bytes.get().to_string()),
+            path,
+        }
+    }
+
     /// The class of Flink that computes a component.
     fn flink_class(&self, name: &str, source: &Source) -> Option<&'static str> {
-        if matches!(source, Source::ContainerLimit) {
+        let is_rest = matches!(source, Source::Remainder { .. }) && name == "totalProcess";
+        if is_rest || matches!(source, Source::ContainerLimit) {
             return None;
         }
         if self.version? <= FlinkVersion::V1_10 {
@@ -930,7 +992,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cli::question::{Subject, answer_request};
+    use crate::{
+        budget::Profile,
+        cli::question::{Subject, answer_request},
+    };
 
     #[test]
     fn a_number_is_called_by_its_name_its_title_or_its_flag() {
@@ -1004,24 +1069,32 @@ mod tests {
             sizes,
             fractions,
             prop::option::of(1_000_u64..70_000),
+            prop::sample::select(Profile::ALL.to_vec()),
+            prop::option::of((prop::sample::select(ReserveKind::ALL.to_vec()), 0_u64..500)),
         )
-            .prop_map(|(version, total, sizes, fractions, limit)| {
-                let mut configuration = Configuration::new();
-                if let Some(total) = total {
-                    let total = format!("{total}m");
-                    configuration.push(options::PROCESS_SIZE, total, Origin::CommandLine);
-                }
-                for (key, size) in sizes {
-                    configuration.push(key, format!("{size}m"), Origin::CommandLine);
-                }
-                for (key, fraction) in fractions {
-                    let fraction = format!("0.{fraction:02}");
-                    configuration.push(key, fraction, Origin::CommandLine);
-                }
-                let mut request = Request::new(version, configuration);
-                request.container_limit = limit.map(Bytes::from_mebibytes);
-                request
-            })
+            .prop_map(
+                |(version, total, sizes, fractions, limit, profile, reserve)| {
+                    let mut configuration = Configuration::new();
+                    if let Some(total) = total {
+                        let total = format!("{total}m");
+                        configuration.push(options::PROCESS_SIZE, total, Origin::CommandLine);
+                    }
+                    for (key, size) in sizes {
+                        configuration.push(key, format!("{size}m"), Origin::CommandLine);
+                    }
+                    for (key, fraction) in fractions {
+                        let fraction = format!("0.{fraction:02}");
+                        configuration.push(key, fraction, Origin::CommandLine);
+                    }
+                    let mut request = Request::new(version, configuration).with_profile(profile);
+                    request.container_limit = limit.map(Bytes::from_mebibytes);
+                    if let Some((kind, size)) = reserve {
+                        let bytes = Bytes::from_mebibytes(size);
+                        request = request.with_reserve(kind, bytes, Origin::CommandLine);
+                    }
+                    request
+                },
+            )
     }
 
     fn answer(request: &Request) -> Answer {

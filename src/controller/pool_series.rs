@@ -68,13 +68,22 @@ struct Budget {
     jvm_metaspace_bytes: i64,
     jvm_overhead_bytes: i64,
     unassigned_bytes: i64,
+    reserves: Vec<Reserve>,
     minimum_limit_bytes: Option<i64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reserve {
+    name: Box<str>,
+    bytes: i64,
+}
+
 impl Budget {
-    /// The parts by the names they have in status.
-    fn components(&self) -> [(&'static str, i64); 9] {
-        [
+    /// The parts by the names they have in status; they add up to the container's limit.
+    fn components(&self) -> impl Iterator<Item = (&str, i64)> {
+        let reserves = self.reserves.iter();
+        let components = [
             ("frameworkHeap", self.framework_heap_bytes),
             ("frameworkOffHeap", self.framework_off_heap_bytes),
             ("taskHeap", self.task_heap_bytes),
@@ -84,7 +93,10 @@ impl Budget {
             ("jvmMetaspace", self.jvm_metaspace_bytes),
             ("jvmOverhead", self.jvm_overhead_bytes),
             ("unassigned", self.unassigned_bytes),
-        ]
+        ];
+        components
+            .into_iter()
+            .chain(reserves.map(|reserve| (&*reserve.name, reserve.bytes)))
     }
 }
 

@@ -1,13 +1,13 @@
 //! Volumes that live in memory: what is written to them counts against the container's limit.
 //!
-//! Flink plans for the whole limit and knows nothing of such a volume. It is a mistake only once it fills up, so it
-//! is a warning.
+//! Flink knows nothing of such a volume: what is not reserved for it, the process may take. It is a mistake only once
+//! the volume fills up, so it is a warning.
 
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use crate::{
     api::TASK_MANAGER_CONTAINER,
-    budget::{Budget, Code, Conflict},
+    budget::{Budget, Code, Conflict, ReserveKind},
     bytes::Bytes,
     quantity::parse_memory,
 };
@@ -25,7 +25,14 @@ pub(super) fn unplanned(template: &PodTemplateSpec, budget: &Budget) -> Vec<Conf
         .filter(|container| container.name == TASK_MANAGER_CONTAINER)
         .flat_map(|container| container.volume_mounts.iter().flatten());
     let mounted: Vec<&str> = mounts.map(|mount| mount.name.as_str()).collect();
-    let mut room = budget.unassigned();
+    let reserved = budget
+        .reserves
+        .iter()
+        .filter(|reserve| reserve.kind == ReserveKind::MemoryVolumes)
+        .fold(Bytes::ZERO, |sum, reserve| {
+            sum.saturating_add(reserve.bytes)
+        });
+    let mut room = budget.unassigned().saturating_add(reserved);
     let mut conflicts = Vec::new();
     for (index, volume) in spec.volumes.iter().flatten().enumerate() {
         let Some(source) = volume.empty_dir.as_ref() else {
@@ -46,7 +53,8 @@ pub(super) fn unplanned(template: &PodTemplateSpec, budget: &Budget) -> Vec<Conf
         });
         let message = format!(
             "{path} {holds} in memory, which counts against the container's limit, and the process leaves {room} of \
-             it; set a sizeLimit and a spec.memory.process.size that leaves room for it, or use a disk"
+             it; set a sizeLimit and reserve as much in {}, or use a disk",
+            ReserveKind::MemoryVolumes.field_path()
         );
         let at = At::field(path, limit.unwrap_or("no sizeLimit"));
         conflicts.push(at.warning(Code::MemoryVolumeUnplanned, format!("<= {room}"), message));

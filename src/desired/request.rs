@@ -4,19 +4,28 @@
 //! contradict each other, is decided by the solver alone.
 
 use crate::{
-    api::v1alpha1::{Memory, TaskManagerPoolSpec},
-    budget::{Configuration, FlinkVersion, Origin, Request, options},
+    api::v1alpha1::{Memory, Reserves, TaskManagerPoolSpec},
+    budget::{
+        Code, Configuration, Conflict, FlinkVersion, Origin, Profile, Request, ReserveKind,
+        memory_size, options,
+    },
     bytes::Bytes,
+    quantity,
 };
 
-use super::flink_configuration::FlinkConfiguration;
+use super::{
+    conflict::{At, setting},
+    flink_configuration::FlinkConfiguration,
+};
 
-/// The request of a spec whose free options and container limit were read already.
+/// The request of a spec whose free options and container limit were read already. A reserve that can't be read is
+/// left out and reported.
 pub(super) fn request(
     spec: &TaskManagerPoolSpec,
     version: FlinkVersion,
     free: &FlinkConfiguration,
     container_limit: Bytes,
+    conflicts: &mut Vec<Conflict>,
 ) -> Request {
     let mut configuration = Configuration::new();
     for (key, value) in free.iter() {
@@ -31,7 +40,51 @@ pub(super) fn request(
             configuration.push(key, value.as_str(), Origin::field(path));
         }
     }
-    Request::new(version, configuration).with_container_limit(container_limit)
+    let memory = spec.memory.as_ref();
+    let profile = memory.and_then(|memory| memory.profile);
+    let mut request = Request::new(version, configuration)
+        .with_container_limit(container_limit)
+        .with_profile(profile.map_or(Profile::Custom, Profile::from));
+    for (kind, text) in reserves(memory.and_then(|memory| memory.reserves.as_ref())) {
+        let Some(text) = text else { continue };
+        match memory_size::parse(text) {
+            Ok(bytes) => {
+                request = request.with_reserve(kind, bytes, Origin::field(kind.field_path()));
+            }
+            Err(error) => conflicts.push(unreadable(kind, text, &error.reason())),
+        }
+    }
+    request
+}
+
+/// Every reserve with its text.
+fn reserves(reserves: Option<&Reserves>) -> [(ReserveKind, Option<&String>); 4] {
+    ReserveKind::ALL.map(|kind| {
+        let text = reserves.and_then(|reserves| match kind {
+            ReserveKind::NativeOvershoot => reserves.native_overshoot.as_ref(),
+            ReserveKind::PythonWorkers => reserves.python_workers.as_ref(),
+            ReserveKind::OtherProcesses => reserves.other_processes.as_ref(),
+            ReserveKind::MemoryVolumes => reserves.memory_volumes.as_ref(),
+        });
+        (kind, text)
+    })
+}
+
+fn unreadable(kind: ReserveKind, text: &str, reason: &str) -> Conflict {
+    let path = kind.field_path();
+    let meant = quantity::probable_spelling(text).unwrap_or_else(|| text.to_owned());
+    let meant = quantity::parse_memory(&meant).ok().map(memory_size::text);
+    let way_out = match &meant {
+        Some(meant) => format!("write {meant}"),
+        None => "write for example 256m".to_owned(),
+    };
+    let message = format!("{path}: {text:?} is no size of Flink: {reason}; {way_out}");
+    let bound = "digits and a unit of Flink: b, k, m, g or t";
+    let conflict = At::field(path, text).error(Code::SizeInvalid, bound, message);
+    match meant {
+        Some(meant) => setting(conflict, meant),
+        None => conflict,
+    }
 }
 
 type TypedSize<'a> = (&'static str, &'static str, Option<&'a String>);

@@ -1,7 +1,7 @@
 //! The rules that the API server enforces by itself, for pools that never passed through one.
 //!
 //! Lengths, ranges and closed sets are read from the generated definition, so they cannot differ from it; the
-//! rules in CEL are written a second time here. A test compares how many there are of the latter.
+//! rules in CEL are written a second time here, or where the value is read. A test compares how many there are of the latter.
 
 use std::sync::LazyLock;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::{
     api::{crd::custom_resource_definition, v1alpha1::TaskManagerPool},
-    budget::{Code, Conflict},
+    budget::{Code, Conflict, FlinkVersion, Profile},
 };
 
-use super::conflict::At;
+use super::conflict::{At, setting};
 
 /// Longest name of a pool.
 const LONGEST_NAME: usize = 52;
@@ -56,10 +56,30 @@ pub(super) fn violations(pool: &TaskManagerPool) -> Vec<Conflict> {
             message,
         )));
     }
+    let profile = pool.spec.memory.as_ref().and_then(|memory| memory.profile);
+    if let (Some(profile), Ok(version)) = (profile, pool.spec.flink_version.parse()) {
+        conflicts.extend(profile_unknown_to(version, profile.into()));
+    }
     if let Ok(spec) = serde_json::to_value(&pool.spec) {
         walk("spec", &spec, &SPEC_SCHEMA, &mut conflicts);
     }
     conflicts
+}
+
+/// The conflict of a profile with a version that lacks what it is for.
+pub(crate) fn profile_unknown_to(version: FlinkVersion, profile: Profile) -> Option<Conflict> {
+    if profile.is_known_to(version) {
+        return None;
+    }
+    let path = "spec.memory.profile";
+    let message = format!(
+        "{path} is {profile}, a state backend that Flink has since 2.0, and spec.flinkVersion is {version}; set \
+         {path} to {} or choose a newer version",
+        Profile::RocksDb
+    );
+    let at = At::field(path, profile.as_str());
+    let conflict = at.error(Code::FieldInvalid, "a profile of this version", message);
+    Some(setting(conflict, Profile::RocksDb.as_str()))
 }
 
 fn walk(path: &str, value: &Value, schema: &Value, conflicts: &mut Vec<Conflict>) {
@@ -122,9 +142,10 @@ fn walk(path: &str, value: &Value, schema: &Value, conflicts: &mut Vec<Conflict>
 mod tests {
     use super::*;
 
-    /// Names, requests against limits (2), the signs of four quantities, managed size beside fraction.
+    /// Names, requests against limits (2), the signs of four quantities, managed size beside fraction, ForSt before
+    /// Flink 2.0, the text of four reserves.
     #[test]
-    fn every_rule_in_cel_is_written_here_or_in_container_resources() {
+    fn every_rule_in_cel_is_written_here_or_where_the_value_is_read() {
         fn count(schema: &Value) -> usize {
             let own = schema["x-kubernetes-validations"]
                 .as_array()
@@ -139,7 +160,7 @@ mod tests {
         let definition = serde_json::to_value(custom_resource_definition()).unwrap();
         assert_eq!(
             count(&definition),
-            8,
+            13,
             "a rule was added or removed: mirror it here"
         );
     }

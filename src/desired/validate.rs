@@ -38,7 +38,8 @@ pub fn request_of(pool: &TaskManagerPool) -> Option<Request> {
     let limit =
         container_resources::read(&pool.spec.task_manager.resources, &mut ignored).memory_limit?;
     let free = flink_configuration::flatten(&pool.spec.flink_configuration, version, &mut ignored);
-    Some(request::request(&pool.spec, version, &free, limit))
+    let request = request::request(&pool.spec, version, &free, limit, &mut ignored);
+    Some(request)
 }
 
 /// Checks a pool and solves its budget.
@@ -67,11 +68,8 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         flink_configuration::flatten(&spec.flink_configuration, file_version, &mut conflicts);
     let solution = version.ok().and_then(|version| {
         let limit = container_resources.memory_limit?;
-        Some(solve(
-            pool,
-            &request::request(spec, version, &free, limit),
-            &mut conflicts,
-        ))
+        let request = request::request(spec, version, &free, limit, &mut conflicts);
+        Some(solve(pool, &request, &mut conflicts))
     });
     let minimum_limit = solution
         .as_ref()
@@ -397,6 +395,11 @@ mod tests {
             json!({"jvm": {"overhead": {"min": "512m"}}}),
             json!({"jvm": {"overhead": {"max": "256m"}}}),
             json!({"jvm": {"overhead": {"fraction": "0.2"}}}),
+            json!({"profile": "RocksDB"}),
+            json!({"reserves": {"nativeOvershoot": "128m"}}),
+            json!({"reserves": {"pythonWorkers": "128m"}}),
+            json!({"reserves": {"otherProcesses": "128m"}}),
+            json!({"reserves": {"memoryVolumes": "128m"}}),
         ] {
             assert_ne!(
                 valid(json!({"spec": {"memory": memory}})).options,
@@ -504,7 +507,58 @@ mod tests {
             0
         );
         assert_eq!(volume("3g", json!({"medium": "Memory"})), 1);
+        assert_eq!(
+            volume("3g", json!({"medium": "Memory", "sizeLimit": "1280Mi"})),
+            1
+        );
         assert_eq!(volume("4g", json!({})), 0);
+    }
+
+    #[test]
+    fn a_reserve_is_the_room_of_a_volume_in_memory() {
+        let warnings = |reserve: &str| {
+            let pool = valid(json!({"spec": {
+                "memory": {"reserves": {"memoryVolumes": reserve}},
+                "podTemplate": {"spec": {
+                    "containers": [{"name": "taskmanager", "volumeMounts": [{"name": "a", "mountPath": "/a"}]}],
+                    "volumes": [{"name": "a", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}}]
+                }}
+            }}));
+            assert_eq!(
+                pool.budget.reserved().whole_mebibytes().to_string() + "m",
+                reserve
+            );
+            pool.warnings.len()
+        };
+        assert_eq!(warnings("256m"), 0);
+        assert_eq!(warnings("255m"), 1);
+    }
+
+    #[test]
+    fn a_reserve_that_is_no_size_is_refused_and_respelled() {
+        let reserves = json!({"pythonWorkers": "512Mi", "otherProcesses": "some"});
+        let pool = pool(json!({"spec": {"memory": {"reserves": reserves}}}));
+        let invalid = validate(&pool, &Settings::default()).unwrap_err();
+        let [python, other] = invalid.conflicts.as_slice() else {
+            panic!("{:#?}", invalid.conflicts)
+        };
+        assert_eq!(python.code, Code::SizeInvalid);
+        assert_eq!(
+            python.suggestions[0].to_string(),
+            "set spec.memory.reserves.pythonWorkers to 512m"
+        );
+        assert_eq!(other.options[0].path, "spec.memory.reserves.otherProcesses");
+        assert!(other.message.ends_with("write for example 256m"));
+    }
+
+    #[test]
+    fn forst_needs_a_version_that_has_it() {
+        let profile = |version: &str| json!({"spec": {"flinkVersion": version, "memory": {"profile": "ForSt"}}});
+        valid(profile("2.0"));
+        assert_eq!(
+            wrong(profile("1.20")),
+            [("FieldInvalid", "spec.memory.profile".to_owned())]
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{conflicts::cut, quality_of_service};
 use crate::{
-    api::v1alpha1::{BudgetStatus, Provenance, Summary},
-    budget::{Source, jvm_parameters},
+    api::v1alpha1::{BudgetStatus, Provenance, ReserveStatus, Summary},
+    budget::{Origin, Reserve, ReserveSource, Source, jvm_parameters},
     bytes::Bytes,
     desired::ValidatedPool,
 };
@@ -49,6 +49,11 @@ pub(super) fn describe(pool: &ValidatedPool, deployment: &Deployment) -> Descrip
             jvm_metaspace_bytes: signed(budget.jvm_metaspace.bytes),
             jvm_overhead_bytes: signed(budget.jvm_overhead.bytes),
             unassigned_bytes: signed(budget.unassigned()),
+            profile: budget
+                .profile
+                .as_ref()
+                .map(|profile| profile.profile.to_string()),
+            reserves: budget.reserves.iter().filter_map(reserve).collect(),
             network_segments: signed(Bytes(budget.network_segments())),
             managed_segments: signed(Bytes(budget.managed_segments())),
             minimum_limit_bytes: pool.minimum_limit.map(signed),
@@ -68,8 +73,32 @@ pub(super) fn describe(pool: &ValidatedPool, deployment: &Deployment) -> Descrip
     }
 }
 
+/// A reserve, if it takes anything or if somebody wrote it.
+fn reserve(reserve: &Reserve) -> Option<ReserveStatus> {
+    let source = match reserve.source {
+        ReserveSource::Configured { .. } => "Configured",
+        ReserveSource::Profile { .. } => "Profile",
+        ReserveSource::Zero => return None,
+    };
+    Some(ReserveStatus {
+        name: reserve.kind.to_string(),
+        bytes: signed(reserve.bytes),
+        source: source.to_owned(),
+    })
+}
+
 fn source(source: &Source) -> &'static str {
     match source {
+        Source::Configured {
+            origin: Origin::Profile(_),
+            ..
+        }
+        | Source::Fraction {
+            profile: Some(_), ..
+        }
+        | Source::ClampedToMinimum {
+            profile: Some(_), ..
+        } => "Profile",
         Source::Configured { .. } => "Configured",
         Source::Default { .. } => "Default",
         Source::ContainerLimit => "ContainerLimit",

@@ -11,6 +11,7 @@ use k8s_openapi::{
 use super::{Blocked, Outcome, conflicts::cut, rollout::Rollout};
 use crate::{
     budget::{Conflict, Severity},
+    bytes::Bytes,
     desired::{Invalid, ValidatedPool},
 };
 
@@ -138,8 +139,12 @@ fn solved(pool: &ValidatedPool) -> String {
     let budget = &pool.budget;
     match budget.container_limit {
         Some(limit) => format!(
-            "the process takes {} of the container's {limit}",
-            budget.total_process.bytes
+            "the process takes {} of the container's {limit}{}",
+            budget.total_process.bytes,
+            match budget.reserved() {
+                Bytes::ZERO => String::new(),
+                reserved => format!(", and {reserved} are reserved beside it"),
+            }
         ),
         None => format!("the process takes {}", budget.total_process.bytes),
     }

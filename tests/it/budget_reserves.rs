@@ -261,6 +261,18 @@ fn a_container_that_reserves_leave_too_little_of_is_too_small() {
 }
 
 #[test]
+fn a_reserve_beyond_every_container_is_refused() {
+    let request = ReserveKind::ALL
+        .into_iter()
+        .fold(request(Profile::RocksDb, &[]), |request, kind| {
+            request.with_reserve(kind, Bytes::MAX, Origin::CommandLine)
+        });
+    let infeasible = solve(&request).expect_err("nothing is left");
+    assert_eq!(infeasible.conflicts[0].code, Code::LimitTooSmall);
+    assert_eq!(minimum_container_limit(&request), None);
+}
+
+#[test]
 fn names_read_back() {
     for profile in Profile::ALL {
         assert_eq!(profile.as_str().parse(), Ok(profile));

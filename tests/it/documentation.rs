@@ -10,6 +10,8 @@ use std::{
     process::Command,
 };
 
+use headroom::budget::Profile;
+
 /// Programs that run here.
 const OUR_PROGRAMS: [&str; 2] = ["headroom", "headroom-controller"];
 
@@ -274,5 +276,34 @@ fn the_index_of_decisions_is_complete() {
             name == "README.md" || index.contains(&format!("]({name})")),
             "docs/adr/README.md does not link {name}"
         );
+    }
+}
+
+/// `UPDATE=1` rewrites the table.
+#[test]
+fn the_page_on_profiles_lists_every_default() {
+    let path = root().join("docs/profiles.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- profiles -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    let mut table = String::from(
+        "| profile | sets | to | because | source |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for profile in Profile::ALL {
+        for default in profile.defaults() {
+            table.push_str(&format!(
+                "| `{profile}` | `{}` | {} | {} | {} |\n",
+                default.name(),
+                default.value,
+                default.reason,
+                default.source
+            ));
+        }
+    }
+    let text = format!("{before}<!-- profiles -->\n{table}<!-- end -->{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    } else {
+        assert!(page == text, "docs/profiles.md is old: run make generate");
     }
 }

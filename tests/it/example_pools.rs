@@ -16,13 +16,14 @@ use k8s_openapi::{
 };
 use serde::Serialize;
 
-/// The six that people need; `conflicts.yaml` beside them is one that cannot run.
-const SOUND: [&str; 6] = [
+/// The seven that people need; `conflicts.yaml` beside them is one that cannot run.
+const SOUND: [&str; 7] = [
     "batch",
     "high-parallelism-shuffle",
     "legacy-configuration",
     "session-cluster",
     "streaming-heap-state",
+    "streaming-python-rocksdb",
     "streaming-rocksdb",
 ];
 

@@ -3,11 +3,24 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Profile;
+
 /// Flink's memory components. Sizes are written as Flink writes them: `512m`, `1 gb`, `65536` (bytes);
 /// fractions as text: `"0.4"`.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
+    /// Kind of job, whose defaults stand in for Flink's: `Stateless`, `HashMap`, `RocksDB`, `ForSt`,
+    /// `Batch`, `Session` or `Custom`. Whatever is written in `spec` wins over a profile; status says
+    /// which values come from it. Default `Custom`: Flink's own defaults and no reserves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<MemoryProfile>,
+
+    /// Parts of the container that Flink's process does not get. They are taken from the memory limit
+    /// before everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserves: Option<Reserves>,
+
     /// Total of the TaskManager process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessMemory>,
@@ -37,12 +50,79 @@ pub struct Memory {
     pub jvm: Option<JvmMemory>,
 }
 
+/// Kind of job, whose defaults stand in for Flink's.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+pub enum MemoryProfile {
+    /// Streaming without keyed state: no managed memory.
+    Stateless,
+    /// State on the JVM's heap: no managed memory.
+    HashMap,
+    /// State in RocksDB: a reserve for what goes beyond its cache.
+    #[serde(rename = "RocksDB")]
+    RocksDb,
+    /// State in ForSt, from Flink 2.0 on: a reserve for what goes beyond its cache.
+    ForSt,
+    /// Bounded jobs: buffers for a blocking shuffle in each slot.
+    Batch,
+    /// Many jobs in one TaskManager: room for their classes.
+    Session,
+    /// Flink's own defaults and no reserves.
+    Custom,
+}
+
+impl From<MemoryProfile> for Profile {
+    fn from(profile: MemoryProfile) -> Profile {
+        match profile {
+            MemoryProfile::Stateless => Profile::Stateless,
+            MemoryProfile::HashMap => Profile::HashMap,
+            MemoryProfile::RocksDb => Profile::RocksDb,
+            MemoryProfile::ForSt => Profile::ForSt,
+            MemoryProfile::Batch => Profile::Batch,
+            MemoryProfile::Session => Profile::Session,
+            MemoryProfile::Custom => Profile::Custom,
+        }
+    }
+}
+
+/// Parts of the container that Flink's process does not get.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reserves {
+    /// For what a native state backend takes beyond the memory that Flink gave it, a Flink size.
+    /// Default: the profile's, otherwise 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('(?i)^[ \\t]*[0-9]+[ \\t]*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?[ \\t]*$')").message("not a size as Flink writes it; write for example 256m"))]
+    pub native_overshoot: Option<String>,
+
+    /// For Python interpreters beside the JVM, beyond the managed memory that they use, a Flink size.
+    /// Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('(?i)^[ \\t]*[0-9]+[ \\t]*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?[ \\t]*$')").message("not a size as Flink writes it; write for example 256m"))]
+    pub python_workers: Option<String>,
+
+    /// For any other process in the TaskManager's own container, a Flink size. Default 0. A sidecar has
+    /// a container and a limit of its own, and needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('(?i)^[ \\t]*[0-9]+[ \\t]*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?[ \\t]*$')").message("not a size as Flink writes it; write for example 256m"))]
+    pub other_processes: Option<String>,
+
+    /// For volumes in memory (`emptyDir` of medium `Memory`) that the TaskManager mounts, a Flink size:
+    /// what is written to them counts against the container's limit. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('(?i)^[ \\t]*[0-9]+[ \\t]*(b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes)?[ \\t]*$')").message("not a size as Flink writes it; write for example 256m"))]
+    pub memory_volumes: Option<String>,
+}
+
 /// Total of the TaskManager process.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessMemory {
-    /// Total process memory, a Flink size. Default: the container's memory limit. Becomes
-    /// `taskmanager.memory.process.size`.
+    /// Total process memory, a Flink size. Default: the container's memory limit without the reserves.
+    /// Becomes `taskmanager.memory.process.size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub size: Option<String>,

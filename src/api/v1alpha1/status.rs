@@ -138,8 +138,19 @@ pub struct BudgetStatus {
     /// JVM overhead.
     pub jvm_overhead_bytes: i64,
 
-    /// What of the container's limit no component uses.
+    /// What of the container's limit neither a component nor a reserve uses.
     pub unassigned_bytes: i64,
+
+    /// Profile whose defaults stand in for Flink's; absent for `Custom`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub profile: Option<String>,
+
+    /// Parts of the container's limit that the process does not get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub reserves: Vec<ReserveStatus>,
 
     /// Network segments: network memory divided by the segment size.
     pub network_segments: i64,
@@ -163,6 +174,22 @@ pub struct BudgetStatus {
     pub jvm_arguments: Vec<String>,
 }
 
+/// One part of the container's limit that the process does not get.
+#[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReserveStatus {
+    /// What it is for, for example `nativeOvershoot`.
+    #[schemars(length(max = 32))]
+    pub name: String,
+
+    /// Its size.
+    pub bytes: i64,
+
+    /// Where the size comes from: `Configured` or `Profile`.
+    #[schemars(length(max = 32))]
+    pub source: String,
+}
+
 /// Where one component's size comes from.
 #[derive(KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -171,8 +198,8 @@ pub struct Provenance {
     #[schemars(length(max = 32))]
     pub component: String,
 
-    /// Where the size comes from, for example `Configured`, `Default`, `Fraction`, `ClampedToMaximum`,
-    /// `Remainder`.
+    /// Where the size comes from, for example `Configured`, `Default`, `Profile`, `Fraction`,
+    /// `ClampedToMaximum`, `Remainder`.
     #[schemars(length(max = 32))]
     pub source: String,
 }

@@ -13,13 +13,13 @@ pub(super) const fn defaults(profile: Profile) -> &'static [ProfileDefault] {
             target: Target::Option(Id::ManagedFraction, Value::Fraction(0.0)),
             value: "0",
             reason: "nothing uses managed memory where no state is kept, so all of it goes to the heap",
-            source: "Flink, \"Set up TaskManager Memory / Memory Tuning Guide\", on stateless jobs and heap state",
+            source: "Flink, \"Memory Tuning Guide\", on jobs without state and on state on the heap",
         }],
         Profile::HashMap => &[ProfileDefault {
             target: Target::Option(Id::ManagedFraction, Value::Fraction(0.0)),
             value: "0",
             reason: "state lives on the heap and managed memory would lie idle, so all of it goes to the heap",
-            source: "Flink, \"Set up TaskManager Memory / Memory Tuning Guide\", on stateless jobs and heap state",
+            source: "Flink, \"Memory Tuning Guide\", on jobs without state and on state on the heap",
         }],
         Profile::RocksDb => &[ProfileDefault {
             target: Target::NativeOvershoot(Backend::RocksDb),

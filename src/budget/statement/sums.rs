@@ -6,6 +6,7 @@ use super::{
         infeasible::{Code, OptionReference, Term, Total},
         memory_size,
         options::Id,
+        profile::Profile,
         request::{Configuration, Origin, Request},
         trial::Trial,
         violation::Parts,
@@ -335,7 +336,11 @@ pub(super) fn process_exceeds_limit(
         options: written,
         bound: String::new(),
         total: Some(Total {
-            name: if sum.is_empty() { "totalProcess" } else { "sum" },
+            name: if sum.is_empty() {
+                "totalProcess"
+            } else {
+                "sum"
+            },
             bytes: total_process.saturating_add(options.reserved()),
             bound: format!(
                 "<= {}",
@@ -487,6 +492,7 @@ fn limit_at_fault(options: &Options<'_>, enough: Option<Bytes>) -> Option<LimitA
         configuration: Configuration::new(),
         container_limit: Some(limit),
         legacy_heap_environment: None,
+        profile: Profile::Custom,
         reserves: options.reserves.clone(),
         ..*options.request
     };
