@@ -1,4 +1,4 @@
-//! How long one warm solve takes, for three typical configurations.
+//! How long one warm solve takes: for three typical configurations, and for two that are wrong.
 //!
 //! `cargo bench --no-default-features --bench solve` prints nanoseconds per solve; with `-- exactly N` it solves each
 //! configuration exactly N times and prints nothing else, so that instructions can be counted: run it under
@@ -11,7 +11,9 @@ use std::{
 };
 
 use headroom::{
-    budget::{Configuration, FlinkVersion, Origin, Request, options, solve},
+    budget::{
+        Configuration, FlinkVersion, Origin, Request, minimum_container_limit, options, solve,
+    },
     bytes::Bytes,
 };
 
@@ -31,6 +33,16 @@ fn main() -> ExitCode {
         [] => {
             for (name, request) in &requests {
                 println!("{name}: {} ns per solve", nanoseconds_per_solve(request));
+            }
+            for (name, request) in &wrong_requests() {
+                println!(
+                    "{name}: {} ns with every conflict and suggestion",
+                    nanoseconds_per_diagnosis(request)
+                );
+            }
+            for (name, request) in &requests {
+                let nanoseconds = nanoseconds_of(2_000, || minimum_container_limit(request));
+                println!("{name}: {nanoseconds} ns for the smallest container");
             }
             ExitCode::SUCCESS
         }
@@ -115,17 +127,68 @@ fn typical_requests() -> [(&'static str, Request); 3] {
     ]
 }
 
-/// The best of twenty rounds: what the machine can do when nothing else runs.
-fn nanoseconds_per_solve(request: &Request) -> u128 {
-    assert!(solve(request).is_ok(), "a typical request solves");
+/// What does not solve: one sum that is too large, and the example in which everything is wrong.
+fn wrong_requests() -> [(&'static str, Request); 2] {
+    let field = |path: &'static str| Origin::field(path);
+    let sum = Configuration::new().with(
+        options::MANAGED_SIZE,
+        "4g",
+        field("spec.memory.managed.size"),
+    );
+    let everything = Configuration::new()
+        .with(options::MANAGED_SIZE, "1g", Origin::FlinkConfiguration)
+        .with(
+            "taskmanager.memory.task.off-heap.sise",
+            "256m",
+            Origin::FlinkConfiguration,
+        )
+        .with(
+            options::NUMBER_OF_TASK_SLOTS,
+            "2",
+            field("spec.taskManager.numberOfTaskSlots"),
+        )
+        .with(
+            options::MANAGED_SIZE,
+            "6g",
+            field("spec.memory.managed.size"),
+        )
+        .with(options::NETWORK_MIN, "2g", field("spec.memory.network.min"))
+        .with(options::NETWORK_MAX, "1g", field("spec.memory.network.max"))
+        .with(
+            options::JVM_OVERHEAD_FRACTION,
+            "1.2",
+            field("spec.memory.jvm.overhead.fraction"),
+        );
+    let request = |configuration, mebibytes| {
+        Request::new(FlinkVersion::V2_1, configuration)
+            .with_container_limit(Bytes::from_mebibytes(mebibytes))
+    };
+    [
+        ("one sum too large", request(sum, 2048)),
+        ("everything wrong", request(everything, 4096)),
+    ]
+}
+
+fn nanoseconds_per_diagnosis(request: &Request) -> u128 {
+    assert!(solve(request).is_err(), "the request is wrong");
+    nanoseconds_of(500, || solve(request))
+}
+
+/// The best of twenty rounds, without a word about the result.
+fn nanoseconds_of<T>(times: u32, mut run: impl FnMut() -> T) -> u128 {
     let mut best = Duration::MAX;
-    const SOLVES: u32 = 20_000;
     for _ in 0..20 {
         let started = Instant::now();
-        for _ in 0..SOLVES {
-            drop(black_box(solve(black_box(request))));
+        for _ in 0..times {
+            drop(black_box(run()));
         }
         best = best.min(started.elapsed());
     }
-    best.as_nanos() / u128::from(SOLVES)
+    best.as_nanos() / u128::from(times)
+}
+
+/// The best of twenty rounds: what the machine can do when nothing else runs.
+fn nanoseconds_per_solve(request: &Request) -> u128 {
+    assert!(solve(request).is_ok(), "a typical request solves");
+    nanoseconds_of(20_000, || solve(black_box(request)))
 }

@@ -54,6 +54,14 @@ pub enum Code {
     DeprecatedOption,
     /// An option that has no effect beside the others or in this version.
     IneffectiveOption,
+    /// A fraction that was written asks for more or less than a minimum or maximum lets it have.
+    FractionCapped,
+    /// State is kept on the heap, and no state backend takes managed memory.
+    ManagedMemoryUnused,
+    /// The read buffers of blocking shuffles do not fit into framework off-heap memory.
+    DirectMemoryTooSmall,
+    /// The heap lies in the zone in which the JVM's longer pointers cost more than the heap gains.
+    CompressedPointersLost,
     /// Much of the container's memory is left unplanned.
     UnusedMemory,
     /// A quantity can't be read, or has a sign it may not have.
@@ -110,6 +118,10 @@ impl Code {
             Code::UnknownOption => "UnknownOption",
             Code::DeprecatedOption => "DeprecatedOption",
             Code::IneffectiveOption => "IneffectiveOption",
+            Code::FractionCapped => "FractionCapped",
+            Code::ManagedMemoryUnused => "ManagedMemoryUnused",
+            Code::DirectMemoryTooSmall => "DirectMemoryTooSmall",
+            Code::CompressedPointersLost => "CompressedPointersLost",
             Code::UnusedMemory => "UnusedMemory",
             Code::QuantityInvalid => "QuantityInvalid",
             Code::RequestAboveLimit => "RequestAboveLimit",

@@ -1,6 +1,8 @@
 //! What is worth a look although the budget stands: misspelt keys, old spellings, options without effect, memory
 //! that nothing uses.
 
+mod sizes;
+
 use super::{
     Budget,
     effective::Options,
@@ -21,6 +23,7 @@ const UNKNOWN_AT_MOST: usize = 16;
 /// Everything to say about a budget that stands.
 pub(super) fn of_budget(options: &Options<'_>, budget: &Budget) -> Vec<Conflict> {
     let mut warnings = of_options(options);
+    warnings.extend(sizes::of_budget(options, budget));
     warnings.extend(unused_memory(options, budget.total_process.bytes));
     warnings
 }

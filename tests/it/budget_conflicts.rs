@@ -516,3 +516,105 @@ fn what_an_unreadable_value_hides_is_reported_with_the_correction_that_shows_it(
     let joint: Vec<String> = infeasible.joint.iter().map(ToString::to_string).collect();
     assert_eq!(joint.len(), 1, "{joint:?}");
 }
+
+/// The only warning there is, in a container of this many mebibytes.
+fn warning(limit_mebibytes: u64, settings: &[(&str, &str)]) -> Conflict {
+    let request = request(FlinkVersion::V1_18, Some(limit_mebibytes), settings);
+    let mut warnings = solve(&request).expect("warnings don't fail").warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    for suggestion in &warnings[0].suggestions {
+        let changed = solve(&request.with_suggestion(suggestion)).expect("a suggestion solves");
+        assert_eq!(changed.warnings, [], "{suggestion}");
+    }
+    warnings.remove(0)
+}
+
+fn no_warning(limit_mebibytes: u64, settings: &[(&str, &str)]) {
+    assert_eq!(warnings(Some(limit_mebibytes), settings), []);
+}
+
+#[test]
+fn a_fraction_that_was_cut_off_says_what_was_asked_and_what_was_given() {
+    let settings = [
+        (options::NETWORK_FRACTION, "0.5"),
+        (options::NETWORK_MAX, "128m"),
+    ];
+    let capped = warning(4096, &settings);
+    assert_eq!(capped.code, Code::FractionCapped);
+    assert_eq!(
+        (capped.configured.as_str(), capped.bound.as_str()),
+        ("0.5", "at most 128m")
+    );
+    assert!(
+        capped.message.contains(
+            "asks for 0.5 of 3.35 GiB (3597035104 bytes), which is 1.67 GiB (1798517552 bytes), and network memory \
+             is 128 MiB"
+        ),
+        "{}",
+        capped.message
+    );
+    let raised = warning(2048, &[(options::JVM_OVERHEAD_FRACTION, "0.05")]);
+    assert_eq!(raised.bound, "at least 192m");
+    // Nobody asked for the default.
+    no_warning(4096, &[(options::NETWORK_MAX, "128m")]);
+    no_warning(4096, &[(options::NETWORK_FRACTION, "0.2")]);
+}
+
+#[test]
+fn managed_memory_that_no_state_backend_takes_is_named() {
+    let unused = warning(4096, &[("state.backend", "HashMap")]);
+    assert_eq!(unused.code, Code::ManagedMemoryUnused);
+    assert_eq!(unused.suggestions.len(), 1);
+    let size = warning(
+        4096,
+        &[
+            ("state.backend.type", "hashmap"),
+            (options::MANAGED_SIZE, "1g"),
+        ],
+    );
+    assert_eq!(size.configured, "1g");
+    no_warning(4096, &[("state.backend.type", "rocksdb")]);
+    no_warning(
+        4096,
+        &[
+            ("state.backend.type", "hashmap"),
+            (options::MANAGED_SIZE, "0"),
+        ],
+    );
+    no_warning(
+        4096,
+        &[
+            ("state.backend.type", "hashmap"),
+            ("execution.runtime-mode", "BATCH"),
+        ],
+    );
+}
+
+#[test]
+fn read_buffers_larger_than_their_room_are_named() {
+    let buffers = "taskmanager.memory.framework.off-heap.batch-shuffle.size";
+    let small = warning(4096, &[(buffers, "256m")]);
+    assert_eq!(small.code, Code::DirectMemoryTooSmall);
+    assert_eq!(
+        small.suggestions[0].to_string(),
+        "set spec.memory.framework.offHeapSize to 256m"
+    );
+    no_warning(4096, &[(buffers, "128m")]);
+}
+
+#[test]
+fn a_heap_in_the_zone_of_long_pointers_is_named() {
+    let heap = |task_heap: &str| {
+        let settings = [
+            (options::FRAMEWORK_HEAP_SIZE, "1g"),
+            (options::TASK_HEAP_SIZE, task_heap),
+            (options::MANAGED_SIZE, "0"),
+            (options::NETWORK_MAX, "4g"),
+        ];
+        warnings(None, &settings).first().map(|(code, _)| *code)
+    };
+    assert_eq!(heap("31712m"), None);
+    assert_eq!(heap("31713m"), Some(Code::CompressedPointersLost));
+    assert_eq!(heap("48127m"), Some(Code::CompressedPointersLost));
+    assert_eq!(heap("47g"), None);
+}

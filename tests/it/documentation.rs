@@ -18,7 +18,7 @@ const OUR_PROGRAMS: [&str; 2] = ["headroom", "headroom-controller"];
 /// Programs whose output depends on a machine or a cluster.
 const OTHER_PROGRAMS: [&str; 7] = ["cargo", "curl", "docker", "git", "helm", "kubectl", "make"];
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -188,7 +188,7 @@ fn a_block_that_is_no_command_is_refused() {
 }
 
 /// The codes of conflicts with the first sentence of their documentation, in the order of the source.
-fn codes() -> Vec<(String, String)> {
+pub fn codes() -> Vec<(String, String)> {
     let source = fs::read_to_string(root().join("src/budget/infeasible.rs")).unwrap();
     let (_, rest) = source.split_once("pub enum Code {\n").unwrap();
     let (variants, _) = rest.split_once("\n}").unwrap();
@@ -216,7 +216,9 @@ fn the_page_on_conflicts_lists_every_code() {
     let codes = codes();
     assert!(codes.len() > 20, "{codes:?}");
     for (code, meaning) in codes {
-        table.push_str(&format!("| `{code}` | {meaning} |\n"));
+        table.push_str(&format!(
+            "| [`{code}`](conflicts/{code}.md) | {meaning} |\n"
+        ));
     }
     let text = format!("{before}<!-- codes -->\n{table}<!-- end -->{after}");
     if std::env::var_os("UPDATE").is_some() {

@@ -24,6 +24,8 @@ pub const NETWORK_MIN: &str = "taskmanager.memory.network.min";
 pub const NETWORK_MAX: &str = "taskmanager.memory.network.max";
 /// `taskmanager.memory.network.fraction`.
 pub const NETWORK_FRACTION: &str = "taskmanager.memory.network.fraction";
+/// `taskmanager.memory.framework.off-heap.batch-shuffle.size`.
+pub const BATCH_SHUFFLE_SIZE: &str = "taskmanager.memory.framework.off-heap.batch-shuffle.size";
 /// `taskmanager.memory.jvm-metaspace.size`.
 pub const JVM_METASPACE_SIZE: &str = "taskmanager.memory.jvm-metaspace.size";
 /// `taskmanager.memory.jvm-overhead.min`.
