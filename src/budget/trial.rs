@@ -14,7 +14,7 @@ use super::{
     kubernetes, memory_size,
     options::{self, Id},
     request::{Origin, Request, Setting},
-    reserves, startup,
+    startup,
     violation::{Kind, Step, Violation},
 };
 use crate::{bytes::Bytes, quantity};
@@ -122,6 +122,8 @@ impl Trial {
         let relevant = |setting: &&Setting| {
             options::lookup(request.role, &setting.key).is_some()
                 || setting.key.starts_with(options::EXTERNAL_RESOURCE_PREFIX)
+                // What a profile keeps in reserve depends on the state backend.
+                || setting.key.starts_with(options::state_backend::STATE_BACKEND)
         };
         Trial {
             request: Request {
@@ -136,8 +138,7 @@ impl Trial {
                     .collect(),
                 container_limit: request.container_limit,
                 profile: request.profile,
-                // As they are in effect: the options that a profile makes one of may be left out above.
-                reserves: reserves::reserves_in_effect(request),
+                reserves: request.reserves.clone(),
                 legacy_heap_environment: request.legacy_heap_environment.clone(),
             },
         }
