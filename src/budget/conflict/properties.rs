@@ -207,7 +207,7 @@ prop_compose! {
         settings in vec(setting(), 0..5),
         takes_seed in prop::bool::weighted(0.7),
         limit in option::of((200_u64..16_384).prop_map(Some)),
-        environment in option::weighted(0.05, size()),
+        environment in option::weighted(0.2, size()),
         version in select(FlinkVersion::ALL.to_vec()),
         mode in select(vec![Mode::Standalone, Mode::Standalone, Mode::Kubernetes]),
     ) -> Request {
