@@ -1,7 +1,7 @@
 //! The JobManager's memory: the unified model of Flink 1.11 and later, and the cut-off of 1.10.
 //!
 //! Mirrors `JobManagerFlinkMemoryUtils` and `JobManagerProcessUtils`; the totals and the JVM's share are in
-//! [`super::process`]. The doors are [`solve`] and [`derive`], as for a TaskManager.
+//! `budget::process`. The doors are [`solve`] and [`derive()`], as for a TaskManager.
 
 mod answer;
 mod derivation;
