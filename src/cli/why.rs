@@ -4,33 +4,30 @@
 //! the place where each was written, and the class of Flink that does the same. The steps of a story are the number,
 //! then what it was reckoned from, each number once.
 
+mod telling;
+#[cfg(test)]
+mod tests;
+mod topic;
+
 use serde::Serialize;
+
+pub(super) use self::topic::Topic;
 
 use super::{
     input::node::Place,
     parts::{Kind, Part, tree},
     question::Answer,
-    screen::{Screen, Tone, aligned, columns, harmless, padded},
     text,
 };
 use crate::{
     budget::{
         Component, Configuration, FlinkVersion, OptionReference, Origin, Request, Reserve,
-        ReserveKind, ReserveSource, Role, Source, key_of_field, memory_size, option_keys, options,
-        options_in_effect, proper_key, solve,
+        ReserveKind, ReserveSource, Role, Source, memory_size, options, options_in_effect,
+        proper_key, solve,
     },
     bytes::Bytes,
     quantity,
 };
-
-/// What was asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    /// A size, by its name in JSON.
-    Number(&'static str),
-    /// An option, by its proper key.
-    Option(&'static str),
-}
 
 /// The story of a number.
 #[derive(Serialize)]
@@ -113,127 +110,6 @@ struct OptionInput {
     /// What the value is in bytes, or as the fraction that Flink keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
     means: Option<String>,
-}
-
-/// What may be asked about beside the names in JSON, and what it is.
-const ALIASES: [(&str, &str); 10] = [
-    ("jvmDirect", "directMemory"),
-    ("-Xmx", "jvmHeap"),
-    ("-Xms", "jvmHeap"),
-    ("heap", "jvmHeap"),
-    ("-XX:MaxDirectMemorySize", "directMemory"),
-    ("direct", "directMemory"),
-    ("-XX:MaxMetaspaceSize", "jvmMetaspace"),
-    ("metaspace", "jvmMetaspace"),
-    ("overhead", "jvmOverhead"),
-    ("process", "totalProcess"),
-];
-
-/// Every number that there can be, in the order of the tree.
-const NUMBERS: [&str; 19] = [
-    "container",
-    "totalProcess",
-    "totalFlink",
-    "jvmHeap",
-    "frameworkHeap",
-    "taskHeap",
-    "offHeap",
-    "managed",
-    "directMemory",
-    "frameworkOffHeap",
-    "taskOffHeap",
-    "network",
-    "jvmMetaspace",
-    "jvmOverhead",
-    "nativeOvershoot",
-    "pythonWorkers",
-    "otherProcesses",
-    "memoryVolumes",
-    "unassigned",
-];
-
-impl Topic {
-    /// What a text asks about: a number by its name, its title or its flag, or an option by its key or by the field that becomes it.
-    ///
-    /// # Errors
-    /// What the nearest right names are.
-    pub fn parse(text: &str) -> Result<Topic, String> {
-        let plain = |text: &str| -> String {
-            let letters = text.chars().filter(|letter| letter.is_alphanumeric());
-            letters.flat_map(char::to_lowercase).collect()
-        };
-        let wanted = plain(text);
-        let number = NUMBERS
-            .into_iter()
-            .find(|name| plain(name) == wanted || plain(&text::title(name)) == wanted)
-            .or_else(|| {
-                let alias = ALIASES
-                    .into_iter()
-                    .find(|(alias, _)| plain(alias) == wanted);
-                alias.map(|(_, name)| name)
-            });
-        if let Some(number) = number {
-            return Ok(Topic::Number(number));
-        }
-        let key = text.trim().trim_start_matches("-D").trim();
-        let known = [Role::TaskManager, Role::JobManager]
-            .into_iter()
-            .find_map(|role| proper_key(role, key))
-            .or_else(|| key_of_field(key));
-        if let Some(key) = known {
-            return Ok(Topic::Option(key));
-        }
-        Err(unknown(text, &wanted, plain))
-    }
-
-    /// Its right name.
-    fn name(&self) -> &'static str {
-        match self {
-            Topic::Number(name) | Topic::Option(name) => name,
-        }
-    }
-}
-
-/// Why a text asks about nothing, with what it was probably meant to be.
-fn unknown(text: &str, wanted: &str, plain: impl Fn(&str) -> String) -> String {
-    const LONGEST: usize = 100;
-    let names: Vec<&str> = NUMBERS
-        .into_iter()
-        .chain(option_keys(Role::TaskManager))
-        .collect();
-    let mut near: Vec<(usize, &str)> = names
-        .into_iter()
-        .filter(|_| wanted.chars().count() <= LONGEST)
-        .map(|name| {
-            let known = plain(name);
-            let distance = strsim::damerau_levenshtein(wanted, &known);
-            // A key may be named by its end alone: `network.max`.
-            let is_end = !wanted.is_empty() && known.ends_with(wanted);
-            (if is_end { 0 } else { distance }, name)
-        })
-        .filter(|(distance, name)| *distance * 3 <= plain(name).chars().count())
-        .collect();
-    near.sort();
-    let shown = harmless(text);
-    match near.as_slice() {
-        [] => format!(
-            "no size or option is called {shown:?}; the sizes are {}, and an option is called by its key",
-            NUMBERS.join(", ")
-        ),
-        near => {
-            let nearest = near[0].0;
-            let meant: Vec<&str> = near
-                .iter()
-                .take(3)
-                .filter(|(distance, _)| *distance <= nearest + 2)
-                .map(|(_, name)| *name)
-                .collect();
-            format!(
-                "no size or option is called {shown:?}; did you mean {}?",
-                meant.join(" or ")
-            )
-        }
-    }
 }
 
 /// The story that an answer tells about a topic.
@@ -475,17 +351,8 @@ impl<'a> Teller<'a> {
                 inverse,
                 derived,
                 ..
-            } => {
-                let rule = self.fraction_rule(*inverse, total, &siblings, step);
-                step.rule = format!("{rule}, but at least its minimum");
-                let product = product(*fraction, *of, *inverse, *derived);
-                step.product = Some(format!(
-                    "{product}, which is less than {}",
-                    step.bytes.get()
-                ));
-                self.range(fraction_option, step);
             }
-            Source::ClampedToMaximum {
+            | Source::ClampedToMaximum {
                 fraction_option,
                 fraction,
                 of,
@@ -493,11 +360,16 @@ impl<'a> Teller<'a> {
                 derived,
                 ..
             } => {
+                let (bound, than) = if step.bytes > *derived {
+                    ("at least its minimum", "less")
+                } else {
+                    ("at most its maximum", "more")
+                };
                 let rule = self.fraction_rule(*inverse, total, &siblings, step);
-                step.rule = format!("{rule}, but at most its maximum");
+                step.rule = format!("{rule}, but {bound}");
                 let product = product(*fraction, *of, *inverse, *derived);
                 step.product = Some(format!(
-                    "{product}, which is more than {}",
+                    "{product}, which is {than} than {}",
                     step.bytes.get()
                 ));
                 self.range(fraction_option, step);
@@ -859,309 +731,4 @@ fn meaning(value: &str, key: &str) -> Option<String> {
         return Some("no bound".to_owned());
     }
     is_size.then(|| format!("{}", bytes.get()))
-}
-
-// === As text ===
-
-impl Story {
-    /// The story for people.
-    pub fn text(&self, screen: &Screen) -> String {
-        let mut text = String::new();
-        if let Some(option) = &self.option {
-            text.push('\n');
-            text.push_str(&option.text(screen));
-        }
-        for step in &self.steps {
-            text.push('\n');
-            text.push_str(&step.text(screen));
-        }
-        text
-    }
-}
-
-impl OptionStory {
-    fn text(&self, screen: &Screen) -> String {
-        let mut text = String::new();
-        let is_unset = self.input.is_default && self.input.value.is_empty();
-        let line = if is_unset {
-            format!("{} is not set and has no default", self.input.key)
-        } else {
-            self.input.assignment()
-        };
-        text.push_str(&screen.paint(Tone::Strong, &harmless(&line)));
-        text.push('\n');
-        if !is_unset {
-            text::push_wrapped(&mut text, "  ", "  ", &self.input.place(), screen);
-        }
-        text::push_wrapped(&mut text, "  ", "  ", &self.effect, screen);
-        if let Some(without) = &self.without {
-            text::push_wrapped(
-                &mut text,
-                "  ",
-                "    ",
-                &format!("without it {without}"),
-                screen,
-            );
-        }
-        text
-    }
-}
-
-impl OptionInput {
-    /// The key, the value, and what the value means.
-    fn assignment(&self) -> String {
-        match &self.means {
-            Some(means) => format!("{} = {} ({means})", self.key, self.value),
-            None => format!("{} = {}", self.key, self.value),
-        }
-    }
-
-    /// Where it was written.
-    fn place(&self) -> String {
-        if self.is_default {
-            return "Flink's default".to_owned();
-        }
-        let path = text::unbroken(&self.path);
-        match (&self.file, self.line, self.column) {
-            (Some(file), Some(line), Some(column)) => {
-                format!("set by {path} ({file}:{line}:{column})")
-            }
-            _ => format!("set by {path}"),
-        }
-    }
-}
-
-impl Step {
-    fn text(&self, screen: &Screen) -> String {
-        let mut text = format!(
-            "{} is {}\n",
-            screen.paint(Tone::Strong, &self.title),
-            self.bytes
-        );
-        let class = self.flink_class.and_then(|class| class.rsplit('.').next());
-        let rule = match class {
-            Some(class) => format!("{} (in Flink: {class})", self.rule),
-            None => self.rule.clone(),
-        };
-        text::push_wrapped(&mut text, "  ", "  ", &rule, screen);
-        if !self.sum.is_empty() {
-            text.push('\n');
-            self.push_sum(&mut text, screen);
-        }
-        if let Some(product) = &self.product {
-            text.push('\n');
-            text::push_wrapped(&mut text, "    ", "      ", product, screen);
-        }
-        if !self.options.is_empty() {
-            text.push('\n');
-        }
-        for option in &self.options {
-            let line = format!("{}, {}", option.assignment(), option.place());
-            text::push_wrapped(&mut text, "    ", "      ", &line, screen);
-        }
-        text
-    }
-
-    fn push_sum(&self, text: &mut String, screen: &Screen) {
-        let widest =
-            |width: &dyn Fn(&Addend) -> usize| self.sum.iter().map(width).max().unwrap_or_default();
-        let names = widest(&|addend| columns(&text::title(addend.name)));
-        let sizes = widest(&|addend| columns(&text::size(addend.bytes)));
-        let counts = widest(&|addend| addend.bytes.get().to_string().len());
-        for addend in &self.sum {
-            let sign = if addend.sign == "-" {
-                "−"
-            } else {
-                addend.sign
-            };
-            text.push_str(&format!(
-                "    {sign} {}  {}  {}\n",
-                padded(&text::title(addend.name), names),
-                aligned(&text::size(addend.bytes), sizes),
-                screen.paint(
-                    Tone::Faint,
-                    &aligned(&addend.bytes.get().to_string(), counts)
-                ),
-            ));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{
-        budget::Profile,
-        cli::question::{Subject, answer_request},
-    };
-
-    #[test]
-    fn a_number_is_called_by_its_name_its_title_or_its_flag() {
-        for (text, name) in [
-            ("taskHeap", "taskHeap"),
-            ("task heap", "taskHeap"),
-            ("task-heap", "taskHeap"),
-            ("total Flink memory", "totalFlink"),
-            ("JVM overhead", "jvmOverhead"),
-            ("-Xmx", "jvmHeap"),
-            ("-XX:MaxDirectMemorySize", "directMemory"),
-            ("metaspace", "jvmMetaspace"),
-        ] {
-            let found = Topic::parse(text);
-            assert_eq!(found, Ok(Topic::Number(name)), "{text}");
-        }
-        for text in [
-            "taskmanager.memory.size",
-            "-D taskmanager.memory.managed.size",
-            "spec.memory.managed.size",
-        ] {
-            assert_eq!(
-                Topic::parse(text),
-                Ok(Topic::Option(options::MANAGED_SIZE)),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_wrong_name_is_answered_with_right_ones() {
-        for (text, meant) in [
-            ("taskHep", "taskHeap"),
-            ("network.max", options::NETWORK_MAX),
-            ("taskmanager.memory.managd.size", options::MANAGED_SIZE),
-        ] {
-            let error = Topic::parse(text).expect_err(text);
-            assert!(error.contains(meant), "{error}");
-        }
-        let error = Topic::parse("").expect_err("nothing has no name");
-        assert!(error.contains("taskHeap"), "{error}");
-        assert!(Topic::parse(&"x".repeat(10_000)).is_err());
-    }
-
-    fn any_request() -> impl Strategy<Value = Request> {
-        const SIZES: [&str; 9] = [
-            options::FLINK_SIZE,
-            options::FRAMEWORK_HEAP_SIZE,
-            options::TASK_HEAP_SIZE,
-            options::TASK_OFF_HEAP_SIZE,
-            options::MANAGED_SIZE,
-            options::NETWORK_MIN,
-            options::NETWORK_MAX,
-            options::JVM_OVERHEAD_MIN,
-            options::JVM_OVERHEAD_MAX,
-        ];
-        const FRACTIONS: [&str; 3] = [
-            options::MANAGED_FRACTION,
-            options::NETWORK_FRACTION,
-            options::JVM_OVERHEAD_FRACTION,
-        ];
-        let sizes =
-            prop::collection::vec((prop::sample::select(SIZES.to_vec()), 1_u64..3_000), 0..4);
-        let fractions =
-            prop::collection::vec((prop::sample::select(FRACTIONS.to_vec()), 1_u32..50), 0..2);
-        let version = prop::sample::select(FlinkVersion::ALL.to_vec());
-        let total = prop::option::weighted(0.7, 1_000_u64..70_000);
-        (
-            version,
-            total,
-            sizes,
-            fractions,
-            prop::option::of(1_000_u64..70_000),
-            prop::sample::select(Profile::ALL.to_vec()),
-            prop::option::of((prop::sample::select(ReserveKind::ALL.to_vec()), 0_u64..500)),
-        )
-            .prop_map(
-                |(version, total, sizes, fractions, limit, profile, reserve)| {
-                    let mut configuration = Configuration::new();
-                    if let Some(total) = total {
-                        let total = format!("{total}m");
-                        configuration.push(options::PROCESS_SIZE, total, Origin::CommandLine);
-                    }
-                    for (key, size) in sizes {
-                        configuration.push(key, format!("{size}m"), Origin::CommandLine);
-                    }
-                    for (key, fraction) in fractions {
-                        let fraction = format!("0.{fraction:02}");
-                        configuration.push(key, fraction, Origin::CommandLine);
-                    }
-                    let mut request = Request::new(version, configuration).with_profile(profile);
-                    request.container_limit = limit.map(Bytes::from_mebibytes);
-                    if let Some((kind, size)) = reserve {
-                        let bytes = Bytes::from_mebibytes(size);
-                        request = request.with_reserve(kind, bytes, Origin::CommandLine);
-                    }
-                    request
-                },
-            )
-    }
-
-    fn answer(request: &Request) -> Answer {
-        let subject = Subject {
-            flink_version: request.flink_version.to_string(),
-            ..Subject::default()
-        };
-        answer_request(subject, request)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(3000))]
-
-        /// What is written out is what was computed: sums add up, products end in their result, and every number that
-        /// one was reckoned from is told too.
-        #[test]
-        fn the_arithmetic_that_is_told_adds_up(request in any_request()) {
-            let answer = answer(&request);
-            let Some(budget) = &answer.budget else {
-                let refused = story(&answer, &Topic::Number("taskHeap"));
-                prop_assert!(refused.is_err());
-                return Ok(());
-            };
-            for (name, component) in budget.components() {
-                let told = story(&answer, &Topic::Number(name)).map_err(TestCaseError::fail)?;
-                prop_assert_eq!(told.steps[0].bytes, component.bytes);
-                for step in &told.steps {
-                    prop_assert!(!step.rule.is_empty());
-                    let sum: i128 = step.sum.iter().map(|addend| {
-                        let bytes = i128::from(addend.bytes.get());
-                        if matches!(addend.sign, "-" | "=") { -bytes } else { bytes }
-                    }).sum();
-                    prop_assert_eq!(sum, 0, "{}", step.name);
-                    let known = told.steps.iter().map(|step| step.name);
-                    for from in &step.from {
-                        prop_assert!(known.clone().any(|name| name == *from), "{from}");
-                    }
-                    let told_by_something =
-                        !step.sum.is_empty() || step.product.is_some() || !step.options.is_empty()
-                            || !step.from.is_empty();
-                    prop_assert!(told_by_something, "{}", step.name);
-                    if let Some(product) = &step.product {
-                        let (_, results) = product.split_once(" = ").unwrap_or_default();
-                        let result = step.bytes.get().to_string();
-                        prop_assert!(results.contains(&result), "{product}");
-                    }
-                }
-            }
-            for key in option_keys(Role::TaskManager) {
-                prop_assert!(story(&answer, &Topic::Option(key)).is_ok());
-            }
-        }
-
-        /// Any text is a topic or gets an answer that names right ones.
-        #[test]
-        fn any_text_is_a_topic_or_is_refused(text in ".{0,60}") {
-            if let Err(error) = Topic::parse(&text) {
-                prop_assert!(error.contains("taskHeap") || error.contains("did you mean"));
-            }
-        }
-    }
-
-    #[test]
-    fn a_product_is_the_one_that_flink_computes() {
-        assert_eq!(
-            product(0.4, Bytes(3_597_035_104), false, Bytes(1_438_814_063)),
-            "3597035104 × 0.4000000059604645 = 1438814063, rounded down"
-        );
-    }
 }
