@@ -3,6 +3,7 @@
 //! This layer reads files and prints; no size is computed here. A command is a function from its arguments
 //! and standard input to a [`Reply`], so that every test can hold the whole of it, and only [`run`] writes.
 
+mod answer;
 mod arguments;
 mod check;
 mod comparison;
@@ -16,6 +17,8 @@ mod managed;
 mod migrate;
 mod network;
 mod parts;
+mod pod;
+mod process_budget;
 mod question;
 mod render;
 mod report;
@@ -30,7 +33,7 @@ use std::{
     io::{self, Read, Write},
 };
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{CommandFactory as _, FromArgMatches as _, error::ErrorKind};
 
 use self::arguments::{Arguments, ColorChoice, Subcommand};
 pub use self::screen::{PLAIN_WIDTH, Screen};
@@ -122,7 +125,11 @@ pub fn answer(
                 .min(PLAIN_WIDTH),
         )
         .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .and_then(|arguments| match arguments.contradiction() {
+            Some(reason) => Err(command(&name).error(ErrorKind::ArgumentConflict, reason)),
+            None => Ok(arguments),
+        });
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, colour_by_default),

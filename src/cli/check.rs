@@ -4,9 +4,10 @@ use std::io::Read;
 
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
+    answer::{Answer, Located},
     arguments::{Check, CheckOutput},
     input::{InputProblem, STANDARD_INPUT},
-    question::{Answer, Answers, Located},
+    question::Answers,
     report::{Detail, Report},
     sarif,
     screen::{Screen, Tone, harmless},
@@ -24,6 +25,7 @@ pub(super) fn answer(
         &command.files,
         &command.policy,
         command.flink_version,
+        &command.which,
         standard_input,
     );
     let exit = if !answers.problems.is_empty() {
@@ -129,7 +131,7 @@ fn name(answer: &Answer) -> String {
             let separator = if own.is_empty() { "" } else { " " };
             format!(
                 "{kind}{separator}{own}, {}, Flink {} by {}",
-                other.role.as_str(),
+                answer.subject.role.as_str(),
                 answer.subject.flink_version,
                 harmless(&other.version_from)
             )

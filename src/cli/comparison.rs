@@ -6,13 +6,14 @@
 use serde::Serialize;
 
 use super::{
-    parts::{Part, tree},
-    question::Answer,
+    answer::Answer,
+    parts::{Kind, Part, tree},
+    process_budget::ProcessBudget,
 };
 use crate::{
     budget::{
-        Budget, OptionReference, Request, Reserve, ReserveKind, Severity, heap_environment,
-        jvm_parameters, memory_size, option_keys, options_in_effect, proper_key, solve,
+        OptionReference, Request, Reserve, ReserveKind, Severity, heap_environment, memory_size,
+        option_keys, options_in_effect, proper_key,
     },
     bytes::Bytes,
     quantity,
@@ -120,9 +121,8 @@ pub(super) fn compare(a: &Answer, b: &Answer) -> Comparison {
         Vec::new()
     };
     let arguments = |answer: &Answer| -> Vec<String> {
-        let parameters = answer.budget.as_ref().map(jvm_parameters);
-        let parameters = parameters.unwrap_or_default();
-        parameters.split_whitespace().map(str::to_owned).collect()
+        let arguments = answer.budget.as_ref().map(ProcessBudget::jvm_arguments);
+        arguments.unwrap_or_default()
     };
     let jvm_arguments = Sides {
         a: arguments(a),
@@ -141,7 +141,7 @@ pub(super) fn compare(a: &Answer, b: &Answer) -> Comparison {
         sizes,
         jvm_arguments,
         changes: match (&a.request, &b.request) {
-            (Some(a), Some(b)) => changes(a, b),
+            (Some(request), Some(b)) => changes(request, b, a.budget.as_ref()),
             _ => Vec::new(),
         },
     }
@@ -153,7 +153,7 @@ fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
     let mut names: Vec<(&'static str, usize)> = Vec::new();
     for tree in [&a, &b].into_iter().flatten() {
         // The process stands at the same depth with and without a container around it.
-        let outermost = usize::from(tree.name != "container");
+        let outermost = usize::from(!matches!(tree.kind, Kind::Container));
         add_names(tree, outermost, &mut names);
     }
     let bytes = |tree: &Option<Part>, name: &str| {
@@ -161,7 +161,10 @@ fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
         match tree.find(name) {
             Some(part) => part.bytes,
             // A container of which nothing is left has no such part.
-            None => (name == "unassigned" && tree.name == "container").then_some(Bytes::ZERO),
+            None => {
+                let is_contained = matches!(tree.kind, Kind::Container);
+                (name == "unassigned" && is_contained).then_some(Bytes::ZERO)
+            }
         }
     };
     names
@@ -173,7 +176,7 @@ fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
 /// Adds the names of a tree that are not there yet, each after what stands before it in its own tree.
 fn add_names(tree: &Part, depth: usize, names: &mut Vec<(&'static str, usize)>) {
     if !names.iter().any(|(name, _)| *name == tree.name) {
-        if tree.name == "container" {
+        if matches!(tree.kind, Kind::Container) {
             names.insert(0, (tree.name, depth));
         } else {
             names.push((tree.name, depth));
@@ -184,15 +187,15 @@ fn add_names(tree: &Part, depth: usize, names: &mut Vec<(&'static str, usize)>) 
     }
 }
 
-/// Everything that the solver reads and that is written differently.
-fn changes(a: &Request, b: &Request) -> Vec<Change> {
+/// Everything that the solver reads and that is written differently; `before` is what comes of A as it is.
+fn changes(a: &Request, b: &Request, before: Option<&ProcessBudget>) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut add = |name: &str, sides: Sides<Option<Written>>, alone: Request| {
         changes.push(Change {
             name: name.to_owned(),
             a: sides.a,
             b: sides.b,
-            alone: effect(a, &alone),
+            alone: effect(before, &alone),
         });
     };
     let plain = |value: String| {
@@ -321,12 +324,12 @@ fn written(request: &Request, key: &str) -> Option<Written> {
 }
 
 /// What comes of A with a change.
-fn effect(a: &Request, changed: &Request) -> Effect {
-    match solve(changed) {
-        Ok(budget) => Effect {
+fn effect(before: Option<&ProcessBudget>, changed: &Request) -> Effect {
+    match ProcessBudget::solve(changed) {
+        Ok((budget, _)) => Effect {
             solved: true,
-            sizes: solve(a)
-                .map(|before| different_components(&before, &budget))
+            sizes: before
+                .map(|before| different_components(before, &budget))
                 .unwrap_or_default(),
             conflicts: Vec::new(),
         },
@@ -345,15 +348,22 @@ fn effect(a: &Request, changed: &Request) -> Effect {
 }
 
 /// The components that are not the same, the largest difference first.
-fn different_components(a: &Budget, b: &Budget) -> Vec<Difference> {
-    let mut different: Vec<Difference> = a
-        .components()
-        .into_iter()
-        .zip(b.components())
-        .filter(|((_, a), (_, b))| a.bytes != b.bytes)
-        .map(|((name, a), (_, b))| Difference::of(name, 0, Some(a.bytes), Some(b.bytes)))
+fn different_components(a: &ProcessBudget, b: &ProcessBudget) -> Vec<Difference> {
+    let own = a.components();
+    let names = own.iter().map(|(name, _)| *name);
+    // Between 1.10 and later releases a JobManager has other components.
+    let others = b.components().into_iter().map(|(name, _)| name);
+    let others = others.filter(|name| own.iter().all(|(known, _)| known != name));
+    let mut different: Vec<Difference> = names
+        .chain(others)
+        .map(|name| (name, a.bytes_of(name), b.bytes_of(name)))
+        .filter(|(_, a, b)| a != b)
+        .map(|(name, a, b)| Difference::of(name, 0, a, b))
         .collect();
-    let unassigned = (a.unassigned(), b.unassigned());
+    let unassigned = (
+        a.unassigned().unwrap_or_default(),
+        b.unassigned().unwrap_or_default(),
+    );
     if unassigned.0 != unassigned.1 {
         different.push(Difference::of(
             "unassigned",
@@ -373,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::budget::{Configuration, FlinkVersion, Origin, Profile, options};
+    use crate::budget::{Configuration, FlinkVersion, Origin, Profile, options, solve};
 
     /// The first request with everything of the second that is written differently.
     fn with_all_changes(a: &Request, b: &Request) -> Request {
@@ -454,7 +464,7 @@ mod tests {
                 }
                 (changed, b) => prop_assert!(false, "{changed:?} and {b:?}"),
             }
-            prop_assert!(changes(&b, &b).is_empty());
+            prop_assert!(changes(&b, &b, None).is_empty());
         }
     }
 

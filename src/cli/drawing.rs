@@ -2,8 +2,10 @@
 
 use super::{
     Reply,
+    answer::{Answer, Subject},
     parts::{self, Kind, Part},
-    question::{Answer, Answers, Subject},
+    process_budget::ProcessBudget,
+    question::Answers,
     screen::harmless,
     text::{self, Keys},
 };
@@ -35,15 +37,13 @@ fn picture(answer: &Answer) -> Picture {
             "The smallest container these options fit into has {minimum}."
         ));
     }
-    if let Some(budget) = &answer.budget {
-        remarks.push(format!(
-            "Segments of {}: {} in network memory, {} in managed memory.",
-            text::size(budget.segment_size),
-            budget.network_segments(),
-            budget.managed_segments()
-        ));
+    if let Some(budget) = answer.budget.as_ref().and_then(ProcessBudget::task_manager) {
+        remarks.push(text::segments(budget));
     }
-    remarks.push(text::SHORT_KEYS.to_owned());
+    if let Some(pod) = &answer.pod {
+        remarks.extend(pod.sentences());
+    }
+    remarks.push(text::short_keys(answer.subject.role).to_owned());
     Picture {
         heading: heading(&answer.subject),
         subheading: subheading(answer, root.as_ref()),
@@ -55,7 +55,8 @@ fn picture(answer: &Answer) -> Picture {
 
 fn heading(subject: &Subject) -> String {
     let what = format!(
-        "a TaskManager's memory, Flink {}",
+        "a {}'s memory, Flink {}",
+        subject.role.as_str(),
         harmless(&subject.flink_version)
     );
     match (&subject.name, &subject.namespace) {
@@ -109,6 +110,7 @@ fn block(answer: &Answer, part: &Part) -> Block {
 fn tone(name: &str) -> Tone {
     match name {
         "frameworkHeap" | "taskHeap" | "jvmHeap" => Tone::Heap,
+        "cutoff" => Tone::Overhead,
         "managed" => Tone::Managed,
         "jvmMetaspace" => Tone::Metaspace,
         "jvmOverhead" => Tone::Overhead,
@@ -118,7 +120,7 @@ fn tone(name: &str) -> Tone {
 }
 
 fn note(answer: &Answer, part: &Part) -> String {
-    let flag = text::flag(part).map(str::to_owned);
+    let flag = part.flag.map(str::to_owned);
     let reason = match &part.kind {
         Kind::Component(Some(component)) => {
             let reason = text::reason(component, Keys::Short);
@@ -129,10 +131,10 @@ fn note(answer: &Answer, part: &Part) -> String {
             })
         }
         Kind::Component(None) => Some("not known while there are conflicts".to_owned()),
-        Kind::Group(_) if part.bytes.is_none() => {
+        Kind::Group if part.bytes.is_none() => {
             Some("not known while there are conflicts".to_owned())
         }
-        Kind::Group(_) => None,
+        Kind::Group => None,
         Kind::Container => Some("its memory limit".to_owned()),
         Kind::Reserve(reserve) => Some(text::reason_of_reserve(reserve)),
         Kind::Unassigned => Some("no component uses it".to_owned()),

@@ -4,17 +4,19 @@ use std::io::Read;
 
 use super::{
     EXIT_UNREADABLE, Reply,
+    answer::Answer,
     arguments::{Explain, ExplainOutput},
     drawing,
     parts::{self, Kind, Part},
-    question::{Answer, Answers},
+    process_budget::ProcessBudget,
+    question::Answers,
     report::{Detail, Report},
     screen::{Screen, Tone, aligned, columns, padded, wrapped},
     solve,
-    text::{self, Keys, SHORT_KEYS, Telling},
+    text::{self, Keys, Telling},
     why::{self, Topic},
 };
-use crate::{budget::Budget, bytes::Bytes};
+use crate::{budget::remarks, bytes::Bytes};
 
 pub(super) fn answer(
     command: &Explain,
@@ -75,6 +77,7 @@ fn explanation(answer: &Answer, screen: &Screen) -> String {
         for sentence in sentences(answer, budget) {
             text::push_wrapped(&mut text, "", "  ", &sentence, screen);
         }
+        text.push_str(&log(answer, screen));
     } else if let Some(error) = &answer.flink_error {
         text.push_str(&text::section("Flink itself would stop with", screen));
         text::push_wrapped(&mut text, "  ", "    ", &error.to_string(), screen);
@@ -89,28 +92,50 @@ fn explanation(answer: &Answer, screen: &Screen) -> String {
 }
 
 /// What is worth knowing beside the tree.
-fn sentences(answer: &Answer, budget: &Budget) -> Vec<String> {
-    let mut sentences = vec![format!(
-        "Segments of {}: {} in network memory, {} in managed memory.",
-        text::size(budget.segment_size),
-        budget.network_segments(),
-        budget.managed_segments()
-    )];
+fn sentences(answer: &Answer, budget: &ProcessBudget) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(budget) = budget.task_manager() {
+        sentences.push(text::segments(budget));
+    }
+    if let Some(pod) = &answer.pod {
+        sentences.extend(pod.sentences());
+    }
     if let Some(minimum) = answer.minimum_container_limit {
         sentences.push(format!(
             "The smallest container these options fit into has {minimum}."
         ));
     }
     sentences.extend(inexact_fractions(budget));
-    if let Some(profile) = &budget.profile {
+    if let Some(profile) = budget.profile() {
         sentences.extend(text::profile_values(profile));
     }
-    sentences.push(SHORT_KEYS.to_owned());
+    sentences.push(text::short_keys(answer.subject.role).to_owned());
     sentences
 }
 
+/// What Flink writes into its log beside the sizes.
+fn log(answer: &Answer, screen: &Screen) -> String {
+    let Some(request) = &answer.request else {
+        return String::new();
+    };
+    let remarks = remarks(request);
+    if remarks.is_empty() {
+        return String::new();
+    }
+    let mut text = text::section("Flink logs", screen);
+    for remark in remarks {
+        let line = format!(
+            "{:<4} {}",
+            remark.level().as_str(),
+            remark.flink_message(request.flink_version)
+        );
+        text::push_wrapped(&mut text, "  ", "    ", &line, screen);
+    }
+    text
+}
+
 /// Why a product is a few bytes away from what a pocket calculator says.
-fn inexact_fractions(budget: &Budget) -> Option<String> {
+fn inexact_fractions(budget: &ProcessBudget) -> Option<String> {
     let mut named = Vec::new();
     for (_, component) in budget.components() {
         if let Some(fraction) = text::fraction(component) {
@@ -182,12 +207,12 @@ fn reason(answer: &Answer, part: &Part) -> String {
             }
         }
         Kind::Component(None) => String::new(),
-        Kind::Group(_) => "sum".to_owned(),
+        Kind::Group => "sum".to_owned(),
         Kind::Container => "its memory limit".to_owned(),
         Kind::Reserve(reserve) => text::reason_of_reserve(reserve),
         Kind::Unassigned => "rest of the container; no component uses it".to_owned(),
     };
-    if let Some(flag) = text::flag(part) {
+    if let Some(flag) = part.flag {
         reason.push_str("; ");
         reason.push_str(flag);
     }

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     api::{GROUP, crd, v1alpha1::TaskManagerPool},
-    budget::FlinkVersion,
+    budget::{FlinkVersion, Mode, Role},
     configuration::Format,
 };
 
@@ -63,8 +63,19 @@ pub struct Input {
 pub enum Wanted {
     /// Pools only; everything else is passed over.
     Pools,
-    /// Everything that runs Flink, of this version where a document names none.
-    Processes(Option<FlinkVersion>),
+    /// Everything that runs Flink.
+    Processes(Unnamed),
+}
+
+/// What is taken for granted where a document does not say it itself.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Unnamed {
+    /// The version.
+    pub version: Option<FlinkVersion>,
+    /// The process that a configuration file is read for; `None` for every process that it sizes.
+    pub role: Option<Role>,
+    /// Who starts the process.
+    pub mode: Mode,
 }
 
 /// What a first look at the documents found beside pools.
@@ -198,7 +209,7 @@ impl Input {
         input.files = files;
         match wanted {
             Wanted::Pools => input.passed_over += others.objects.len() + others.files.len(),
-            Wanted::Processes(version) => input.add_others(&others, version),
+            Wanted::Processes(unnamed) => input.add_others(&others, unnamed),
         }
         input
     }
@@ -215,8 +226,8 @@ impl Input {
     }
 
     /// Makes processes of what is no pool.
-    fn add_others(&mut self, others: &Others, version: Option<FlinkVersion>) {
-        let mut reader = Reader::new(&others.objects, version);
+    fn add_others(&mut self, others: &Others, unnamed: Unnamed) {
+        let mut reader = Reader::new(&others.objects, unnamed);
         reader.read(&others.files);
         let Reader {
             processes,

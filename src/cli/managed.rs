@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
+    answer::Answer,
     arguments::{Managed, Output},
-    question::{Answer, Answers},
+    process_budget::ProcessBudget,
+    question::Answers,
     report::{json_text, yaml_text},
     screen::{Screen, Tone, aligned, columns, harmless, padded},
     solve,
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     budget::{
-        Budget, FlinkError,
+        Budget, FlinkError, Role,
         managed::{ConsumerWeights, Consumers, SharingScope, SlotMemory, UseCase, share_of_slot},
         rocksdb::{
             MemorySource, NativeMemory, Ratios, SharedResources, StateBackend, arena_block,
@@ -111,7 +113,8 @@ pub(super) fn answer(
     is_verbose: bool,
     standard_input: &mut dyn Read,
 ) -> Reply {
-    let answers = Answers::to(&command.question, standard_input);
+    let mut answers = Answers::to(&command.question, standard_input);
+    answers.keep(Role::TaskManager);
     let results: Vec<Sharing> = answers
         .answers
         .iter()
@@ -164,7 +167,7 @@ fn sharing(command: &Managed, answer: &Answer, screen: &Screen) -> Sharing {
         error: None,
         memory: None,
     };
-    let Some(budget) = &answer.budget else {
+    let Some(budget) = answer.budget.as_ref().and_then(ProcessBudget::task_manager) else {
         sharing.error = Some(
             "there is no managed memory to share out, because the options conflict; `headroom explain` says how"
                 .to_owned(),

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
-    arguments::{Network, Output},
+    arguments::{Network, Output, RoleChoice, Which},
     input::{
         InputProblem,
         job::{self, JobDocument},
         shown,
     },
+    process_budget::ProcessBudget,
     question::Answers,
     report::{json_text, yaml_text},
     screen::{Screen, Tone, aligned, columns, harmless, padded},
@@ -205,7 +206,17 @@ fn place_of_pool(
     file: &str,
     standard_input: &mut dyn Read,
 ) -> Result<Place, Refusal> {
-    let answers = Answers::to_files(&[file.to_owned()], &command.policy, None, standard_input);
+    let which = Which {
+        role: Some(RoleChoice::TaskManager),
+        ..Which::default()
+    };
+    let answers = Answers::to_files(
+        &[file.to_owned()],
+        &command.policy,
+        None,
+        &which,
+        standard_input,
+    );
     if let Some(problem) = answers.problems.first() {
         return Err(unreadable(problem.to_string()));
     }
@@ -216,7 +227,7 @@ fn place_of_pool(
             counted(answers.answers.len(), "pool", "pools")
         )));
     };
-    let Some(budget) = &answer.budget else {
+    let Some(budget) = answer.budget.as_ref().and_then(ProcessBudget::task_manager) else {
         return Err(Refusal {
             text: format!(
                 "{}: the pool has no network memory, because its options conflict; `headroom check` says how",

@@ -3,19 +3,22 @@
 //! Fields are only ever added. Sizes are plain bytes in fields whose names end in `Bytes`, or in a field
 //! `bytes` beside its name; texts are for people and may change.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     Reply,
+    answer::Answer,
     input::{InputProblem, Source},
-    question::{Answer, Answers},
+    pod::{Pod, PodReport},
+    process_budget::ProcessBudget,
+    question::Answers,
     text::{self, Keys},
     why::{self, Step, Story, Topic},
 };
 use crate::{
     budget::{
-        Budget, Component, Conflict, FlinkError, ProfileInEffect, Reserve, Role, Source as Rule,
-        Suggestion, jvm_parameters,
+        Budget, Component, Conflict, FlinkError, Level, Mode, ProfileInEffect, Request, Reserve,
+        Role, Source as Rule, Suggestion, jobmanager::JobManagerBudget, remarks,
     },
     bytes::Bytes,
 };
@@ -24,7 +27,7 @@ use crate::{
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report<'a> {
-    /// One for each pool, or one for the options.
+    /// One for each process, or one for the options.
     results: Vec<ResultReport<'a>>,
     /// What could not be read.
     problems: &'a [InputProblem],
@@ -54,8 +57,8 @@ struct ResultReport<'a> {
     namespace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<Role>,
+    role: Role,
+    mode: Mode,
     flink_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     flink_version_from: Option<&'a str>,
@@ -92,6 +95,9 @@ struct ConflictReport<'a> {
 struct BudgetReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<&'a str>,
+    /// The memory model of a JobManager: `unified`, or `cutoff` of Flink 1.10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container_limit_bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +108,22 @@ struct BudgetReport<'a> {
     reserves: &'a [Reserve],
     components: Components<'a>,
     jvm_heap_bytes: Bytes,
-    jvm_direct_bytes: Bytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jvm_direct_bytes: Option<Bytes>,
+    #[serde(flatten)]
+    task_manager: Option<TaskManagerReport>,
+    jvm_arguments: Vec<String>,
+    options: Vec<Pair<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<PodReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flink_log: Vec<LogLine>,
+}
+
+/// What only a TaskManager has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskManagerReport {
     segment_size_bytes: Bytes,
     network_segments: u64,
     managed_segments: u64,
@@ -110,24 +131,22 @@ struct BudgetReport<'a> {
     number_of_task_slots: i32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     external_resources: Vec<Named<i64>>,
-    jvm_arguments: Vec<String>,
-    options: Vec<Pair<'a>>,
 }
 
-/// The components by name, in the order of Flink's own documentation.
+/// A line that Flink logs beside the derivation.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Components<'a> {
-    total_process: ComponentReport<'a>,
-    total_flink: ComponentReport<'a>,
-    framework_heap: ComponentReport<'a>,
-    task_heap: ComponentReport<'a>,
-    managed: ComponentReport<'a>,
-    framework_off_heap: ComponentReport<'a>,
-    task_off_heap: ComponentReport<'a>,
-    network: ComponentReport<'a>,
-    jvm_metaspace: ComponentReport<'a>,
-    jvm_overhead: ComponentReport<'a>,
+struct LogLine {
+    level: Level,
+    message: String,
+}
+
+/// The components by name, a total before its parts.
+struct Components<'a>(Vec<(&'static str, ComponentReport<'a>)>);
+
+impl Serialize for Components<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, component)| (name, component)))
+    }
 }
 
 #[derive(Serialize)]
@@ -229,7 +248,8 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
         name: answer.subject.name.as_deref(),
         namespace: answer.subject.namespace.as_deref(),
         kind: other.map(|other| other.kind.as_str()),
-        role: other.map(|other| other.role),
+        role: answer.subject.role,
+        mode: answer.subject.mode,
         flink_version: &answer.subject.flink_version,
         flink_version_from: other.map(|other| other.version_from.as_str()),
         solved: answer.budget.is_some() && answer.errors().next().is_none(),
@@ -255,7 +275,11 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
     }
 }
 
-fn budget_report<'a>(answer: &'a Answer, budget: &'a Budget, detail: Detail) -> BudgetReport<'a> {
+fn budget_report<'a>(
+    answer: &'a Answer,
+    budget: &'a ProcessBudget,
+    detail: Detail,
+) -> BudgetReport<'a> {
     let mut steps = match detail {
         Detail::Reasons => why::steps_of_components(answer),
         Detail::Verdict | Detail::Sizes => Vec::new(),
@@ -270,47 +294,57 @@ fn budget_report<'a>(answer: &'a Answer, budget: &'a Budget, detail: Detail) -> 
             .position(|step| step.name() == name)
             .map(|index| steps.swap_remove(index)),
     };
+    let rows = budget.rows().into_iter();
+    let components = rows.map(|row| (row.name, report(row.name, row.component)));
     BudgetReport {
         hash: answer.budget_hash.as_deref(),
-        container_limit_bytes: budget.container_limit,
-        unassigned_bytes: budget.container_limit.map(|_| budget.unassigned()),
-        profile: budget.profile.as_ref(),
-        reserves: &budget.reserves,
-        components: Components {
-            total_process: report("totalProcess", &budget.total_process),
-            total_flink: report("totalFlink", &budget.total_flink),
-            framework_heap: report("frameworkHeap", &budget.framework_heap),
-            task_heap: report("taskHeap", &budget.task_heap),
-            managed: report("managed", &budget.managed),
-            framework_off_heap: report("frameworkOffHeap", &budget.framework_off_heap),
-            task_off_heap: report("taskOffHeap", &budget.task_off_heap),
-            network: report("network", &budget.network),
-            jvm_metaspace: report("jvmMetaspace", &budget.jvm_metaspace),
-            jvm_overhead: report("jvmOverhead", &budget.jvm_overhead),
+        model: match budget {
+            ProcessBudget::TaskManager(_) => None,
+            ProcessBudget::JobManager(JobManagerBudget::Unified(_)) => Some("unified"),
+            ProcessBudget::JobManager(JobManagerBudget::Cutoff(_)) => Some("cutoff"),
         },
+        container_limit_bytes: budget.container_limit(),
+        unassigned_bytes: budget.unassigned(),
+        profile: budget.profile(),
+        reserves: budget.reserves(),
+        components: Components(components.collect()),
         jvm_heap_bytes: budget.jvm_heap(),
         jvm_direct_bytes: budget.jvm_direct(),
-        segment_size_bytes: budget.segment_size,
-        network_segments: budget.network_segments(),
-        managed_segments: budget.managed_segments(),
-        cpu_cores: budget.cpu_cores,
-        number_of_task_slots: budget.number_of_task_slots,
-        external_resources: budget
-            .external_resources
-            .iter()
-            .map(|(name, amount)| Named {
-                name: name.clone(),
-                amount: *amount,
-            })
-            .collect(),
-        jvm_arguments: jvm_parameters(budget)
-            .split(' ')
-            .map(str::to_owned)
-            .collect(),
+        task_manager: budget.task_manager().map(task_manager_report),
+        jvm_arguments: budget.jvm_arguments(),
         options: answer
             .options
             .iter()
             .map(|(key, value)| Pair { key, value })
             .collect(),
+        pod: answer.pod.as_ref().map(Pod::report),
+        flink_log: answer.request.as_ref().map(log).unwrap_or_default(),
     }
+}
+
+fn task_manager_report(budget: &Budget) -> TaskManagerReport {
+    let external_resources = budget.external_resources.iter();
+    TaskManagerReport {
+        segment_size_bytes: budget.segment_size,
+        network_segments: budget.network_segments(),
+        managed_segments: budget.managed_segments(),
+        cpu_cores: budget.cpu_cores,
+        number_of_task_slots: budget.number_of_task_slots,
+        external_resources: external_resources
+            .map(|(name, amount)| Named {
+                name: name.clone(),
+                amount: *amount,
+            })
+            .collect(),
+    }
+}
+
+fn log(request: &Request) -> Vec<LogLine> {
+    let remarks = remarks(request).into_iter();
+    remarks
+        .map(|remark| LogLine {
+            level: remark.level(),
+            message: remark.flink_message(request.flink_version),
+        })
+        .collect()
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::{
     EXIT_UNREADABLE, Reply,
+    answer::Located,
     check::spoken,
     input::{InputProblem, STANDARD_INPUT},
-    question::{Answers, Located},
+    question::Answers,
     report::unwritable,
 };
 use crate::budget::Severity;

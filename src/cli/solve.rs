@@ -4,16 +4,15 @@ use std::io::Read;
 
 use super::{
     EXIT_CONFLICTS, EXIT_SOUND, EXIT_UNREADABLE, Reply,
+    answer::Answer,
     arguments::{Output, Solve},
-    question::{Answer, Answers},
+    process_budget::{ProcessBudget, Row as Sized},
+    question::Answers,
     report::{Detail, Report},
     screen::{Screen, Tone, aligned, columns, padded},
     text::{self, Telling},
 };
-use crate::{
-    budget::{Budget, ReserveSource, jvm_parameters},
-    bytes::Bytes,
-};
+use crate::{budget::ReserveSource, bytes::Bytes};
 
 pub(super) fn answer(
     command: &Solve,
@@ -78,7 +77,7 @@ fn table(answer: &Answer, screen: &Screen) -> String {
     if let Some(budget) = &answer.budget {
         text.push('\n');
         text.push_str(&components(answer, budget, screen));
-        if let Some(profile) = &budget.profile {
+        if let Some(profile) = budget.profile() {
             text.push_str(&text::section(
                 &format!("Profile {}", profile.profile),
                 screen,
@@ -88,12 +87,17 @@ fn table(answer: &Answer, screen: &Screen) -> String {
             }
         }
         text.push_str(&text::section("JVM flags", screen));
-        for flag in jvm_parameters(budget).split(' ') {
+        for flag in budget.jvm_arguments() {
             text.push_str(&format!("  {flag}\n"));
         }
-        text.push_str(&text::section("Options", screen));
+        if !answer.options.is_empty() {
+            text.push_str(&text::section("Options", screen));
+        }
         for (key, value) in &answer.options {
             text.push_str(&format!("  -D {key}={value}\n"));
+        }
+        if let Some(pod) = &answer.pod {
+            text.push_str(&pod.text(screen));
         }
     }
     text.push_str(&text::conflicts(answer, Telling::Short, screen));
@@ -107,7 +111,7 @@ struct Row {
     origin: String,
 }
 
-fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
+fn components(answer: &Answer, budget: &ProcessBudget, screen: &Screen) -> String {
     let mut rows = Vec::new();
     let mut push = |depth: usize, name: &str, bytes: Bytes, origin: String| {
         let name = format!("{}{name}", "  ".repeat(depth));
@@ -117,21 +121,15 @@ fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
             origin,
         });
     };
-    if let Some(limit) = budget.container_limit {
+    if let Some(limit) = budget.container_limit() {
         push(0, "container", limit, "its memory limit".to_owned());
     }
-    for (depth, name, component) in [
-        (0, "totalProcess", &budget.total_process),
-        (1, "totalFlink", &budget.total_flink),
-        (2, "frameworkHeap", &budget.framework_heap),
-        (2, "taskHeap", &budget.task_heap),
-        (2, "managed", &budget.managed),
-        (2, "frameworkOffHeap", &budget.framework_off_heap),
-        (2, "taskOffHeap", &budget.task_off_heap),
-        (2, "network", &budget.network),
-        (1, "jvmMetaspace", &budget.jvm_metaspace),
-        (1, "jvmOverhead", &budget.jvm_overhead),
-    ] {
+    for Sized {
+        depth,
+        name,
+        component,
+    } in budget.rows()
+    {
         push(
             depth,
             &text::title(name),
@@ -142,7 +140,7 @@ fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
             },
         );
     }
-    for reserve in &budget.reserves {
+    for reserve in budget.reserves() {
         if reserve.source != ReserveSource::Zero {
             push(
                 0,
@@ -152,13 +150,8 @@ fn components(answer: &Answer, budget: &Budget, screen: &Screen) -> String {
             );
         }
     }
-    if budget.unassigned() > Bytes::ZERO {
-        push(
-            0,
-            "unassigned",
-            budget.unassigned(),
-            "rest of the container".to_owned(),
-        );
+    if let Some(rest) = budget.unassigned().filter(|rest| *rest > Bytes::ZERO) {
+        push(0, "unassigned", rest, "rest of the container".to_owned());
     }
     let names = rows
         .iter()

@@ -1,16 +1,16 @@
 //! The answers as text for people: sizes both human and exact, sentences, headings, conflicts.
 
 use super::{
-    parts::{Kind, Part},
-    question::{Answer, Answers, Subject},
+    answer::{Answer, Subject},
+    question::Answers,
     screen::{
         FIXED_SPACE, Screen, Tone, aligned, columns, harmless, padded, visible_columns, wrapped,
     },
 };
 use crate::{
     budget::{
-        Code, Component, Conflict, Origin, Profile, ProfileInEffect, Reserve, ReserveSource,
-        Severity, Source,
+        Budget, Code, Component, Conflict, Mode, Origin, Profile, ProfileInEffect, Reserve,
+        ReserveSource, Role, Severity, Source,
     },
     bytes::Bytes,
 };
@@ -36,6 +36,7 @@ pub(super) fn exact(bytes: Bytes) -> String {
 /// What people call a component that JSON calls `frameworkOffHeap`.
 pub(super) fn title(name: &str) -> String {
     match name {
+        "cutoff" => "heap cut-off".to_owned(),
         "frameworkOffHeap" => "framework off-heap".to_owned(),
         "taskOffHeap" => "task off-heap".to_owned(),
         "jvmMetaspace" => "JVM metaspace".to_owned(),
@@ -51,15 +52,6 @@ pub(super) fn title(name: &str) -> String {
                 space.into_iter().chain(character.to_lowercase())
             })
             .collect(),
-    }
-}
-
-/// The flag of the JVM that a size becomes.
-pub(super) fn flag(part: &Part) -> Option<&'static str> {
-    match part.kind {
-        Kind::Group(flag) => flag,
-        Kind::Component(_) if part.name == "jvmMetaspace" => Some("-XX:MaxMetaspaceSize"),
-        _ => None,
     }
 }
 
@@ -159,11 +151,19 @@ pub(super) fn profile_values(profile: &ProfileInEffect) -> Vec<String> {
 }
 
 /// The sentence that explains [`short`].
-pub(super) const SHORT_KEYS: &str = "… stands for taskmanager.memory.";
+pub(super) const fn short_keys(role: Role) -> &'static str {
+    match role {
+        Role::TaskManager => "… stands for taskmanager.memory.",
+        Role::JobManager => "… stands for jobmanager.memory.",
+    }
+}
 
 /// An option's key in a table, where the whole key would leave no room for what is said about it.
 fn short(key: &str) -> String {
-    match key.strip_prefix("taskmanager.memory.") {
+    let rest = key
+        .strip_prefix("taskmanager.memory.")
+        .or_else(|| key.strip_prefix("jobmanager.memory."));
+    match rest {
         Some(rest) => format!("…{rest}"),
         None => key.to_owned(),
     }
@@ -179,7 +179,7 @@ pub(super) fn unbroken(path: &str) -> String {
 pub(super) enum Keys {
     /// In full, for programs and for copying.
     Whole,
-    /// Without what all memory options begin with; [`SHORT_KEYS`] explains it.
+    /// Without what all memory options begin with; [`short_keys`] explains it.
     Short,
 }
 
@@ -293,6 +293,16 @@ pub(super) fn adjustment(answer: &Answer, component: &Component) -> Option<Strin
     Some(format!("adjusted from {}", adjusted.current.as_deref()?))
 }
 
+/// How many segments there are in network and managed memory.
+pub(super) fn segments(budget: &Budget) -> String {
+    format!(
+        "Segments of {}: {} in network memory, {} in managed memory.",
+        size(budget.segment_size),
+        budget.network_segments(),
+        budget.managed_segments()
+    )
+}
+
 /// The fraction behind a size, if one is.
 pub(super) fn fraction(component: &Component) -> Option<f32> {
     match component.source {
@@ -313,14 +323,20 @@ pub(super) fn heading(subject: &Subject, screen: &Screen) -> String {
         }
         line.push_str(", ");
     }
-    if let Some(other) = &subject.other {
-        line.push_str(&format!(
-            "{} of {}, ",
-            other.role.as_str(),
-            harmless(&other.kind)
-        ));
+    match &subject.other {
+        Some(other) => {
+            let role = subject.role.as_str();
+            line.push_str(&format!("{role} of {}, ", harmless(&other.kind)));
+        }
+        None if (subject.role, subject.mode) != (Role::TaskManager, Mode::Standalone) => {
+            line.push_str(&format!("{}, ", subject.role.as_str()));
+        }
+        None => {}
     }
     line.push_str(&format!("Flink {}", harmless(&subject.flink_version)));
+    if subject.mode == Mode::Kubernetes && subject.other.is_none() {
+        line.push_str(", native Kubernetes");
+    }
     if let Some(other) = &subject.other {
         line.push_str(&format!(" by {}", harmless(&other.version_from)));
     }

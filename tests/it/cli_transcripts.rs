@@ -125,6 +125,8 @@ transcripts!(
     explain_options,
     why,
     diff,
+    jobmanager,
+    kubernetes,
     migrate,
     pools,
     render,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Limit, Output, Policy, Question, parse_limit, parse_option};
+use super::{Limit, Output, Policy, Question, Which, parse_limit, parse_option};
 use crate::budget::FlinkVersion;
 
 /// Compare two configurations: every size, the JVM flags, and which options make the difference
@@ -24,6 +24,7 @@ Examples:
   headroom diff pool.yaml --container-limit-b 6Gi             what would a larger container change?
   headroom diff pool.yaml --flink-version-b 2.1               what does an upgrade of Flink change?
   headroom diff --flink-version 1.16 --flink-version-b 1.17 --process-size 16g
+  headroom diff --role jobmanager --flink-version 2.1 --process-size 2g -D jobmanager.memory.off-heap.size=512m
   git show HEAD:pool.yaml | headroom diff - pool.yaml -o json
 
 Exit codes: 0 both are the same, 1 they differ, 2 the command line or an input could not be read. Two that
@@ -37,6 +38,9 @@ pub(in crate::cli) struct Diff {
 
     #[command(flatten)]
     pub policy: Policy,
+
+    #[command(flatten)]
+    pub which: Which,
 
     /// Flink version of A, and of B where that has none of its own; needed without a file
     #[arg(
@@ -114,8 +118,19 @@ impl Diff {
             flink_version: self.flink_version_a,
             process_size: self.process_size.clone(),
             flink_size: self.flink_size.clone(),
+            which: self.which,
             ..Question::default()
         }
+    }
+
+    /// What is asked together and cannot be, and why.
+    pub fn contradiction(&self) -> Option<String> {
+        let limit = [
+            (&self.container_limit_a, "--container-limit"),
+            (&self.container_limit_b, "--container-limit-b"),
+        ];
+        let (_, flag) = limit.into_iter().find(|(limit, _)| limit.is_some())?;
+        self.which.contradicts_limit(flag)
     }
 
     /// Whether B would be A.

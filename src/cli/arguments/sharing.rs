@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Output, Policy, Question, parse_option};
-use crate::budget::{FlinkVersion, managed::UseCase, rocksdb::StateBackend};
+use crate::budget::{FlinkVersion, Role, managed::UseCase, rocksdb::StateBackend};
 
 /// Print what each consumer of managed memory gets, and what RocksDB or ForSt makes of it
 #[derive(Debug, Args)]
@@ -69,6 +69,16 @@ pub(in crate::cli) struct Managed {
     /// Form of the answer
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,
+}
+
+impl Managed {
+    /// What is asked together and cannot be, and why.
+    pub fn contradiction(&self) -> Option<String> {
+        if self.question.which.role() == Role::JobManager {
+            return Some("a JobManager has no managed memory; leave --role out".to_owned());
+        }
+        self.question.contradiction()
+    }
 }
 
 /// Print how many buffers a job needs of one TaskManager, and the network memory for them

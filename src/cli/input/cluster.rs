@@ -4,7 +4,7 @@
 use std::{collections::HashSet, rc::Rc};
 
 use super::{
-    InputProblem, Source, flink_deployment,
+    InputProblem, Source, Unnamed, flink_deployment,
     node::{Node, Place, Shape},
     process::{Gathered, Passage, Places, ProcessDocument},
     workload,
@@ -108,7 +108,7 @@ impl Data<'_> {
 /// Makes processes of what was found.
 pub(super) struct Reader<'a> {
     found: &'a [Found],
-    version: Option<FlinkVersion>,
+    unnamed: Unnamed,
     mounted: HashSet<(String, u64)>,
     pub processes: Vec<ProcessDocument>,
     pub problems: Vec<InputProblem>,
@@ -116,11 +116,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that takes `version` for documents that name none.
-    pub fn new(found: &'a [Found], version: Option<FlinkVersion>) -> Self {
+    /// A reader that takes for granted what documents do not say themselves.
+    pub fn new(found: &'a [Found], unnamed: Unnamed) -> Self {
         Self {
             found,
-            version,
+            unnamed,
             mounted: HashSet::new(),
             processes: Vec::new(),
             problems: Vec::new(),
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
 
     fn read_files(&mut self, files: &[&FoundFile]) {
         let Some(first) = files.first() else { return };
-        let Some(version) = self.version else {
+        let Some(version) = self.unnamed.version else {
             self.problems.push(InputProblem {
                 file: first.source.file.clone(),
                 line: None,
@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
         found: &Found,
         reason: &str,
     ) -> Option<(FlinkVersion, String)> {
-        if let Some(version) = self.version {
+        if let Some(version) = self.unnamed.version {
             return Some((version, BY_FLAG.to_owned()));
         }
         let message = format!("the Flink version is not known: {reason}; add --flink-version");

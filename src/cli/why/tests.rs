@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{teller::product, *};
 use crate::{
-    budget::{Profile, option_keys},
-    cli::question::{Subject, answer_request},
+    budget::{
+        Configuration, FlinkVersion, Mode, Origin, Profile, Request, ReserveKind, Role,
+        option_keys, options,
+    },
+    cli::answer::{Subject, answer_request},
 };
 
 #[test]
@@ -107,12 +110,51 @@ fn any_request() -> impl Strategy<Value = Request> {
         )
 }
 
+/// A JobManager, started by either.
+fn any_jobmanager() -> impl Strategy<Value = Request> {
+    const SIZES: [&str; 7] = [
+        options::JOBMANAGER_FLINK_SIZE,
+        options::JOBMANAGER_JVM_HEAP_SIZE,
+        options::JOBMANAGER_OFF_HEAP_SIZE,
+        options::JOBMANAGER_JVM_METASPACE_SIZE,
+        options::JOBMANAGER_JVM_OVERHEAD_MIN,
+        options::JOBMANAGER_JVM_OVERHEAD_MAX,
+        options::JOBMANAGER_HEAP_SIZE,
+    ];
+    (
+        prop::sample::select(FlinkVersion::ALL.to_vec()),
+        prop::sample::select(vec![Mode::Standalone, Mode::Kubernetes]),
+        prop::option::weighted(0.8, 600_u64..20_000),
+        prop::collection::vec((prop::sample::select(SIZES.to_vec()), 1_u64..3_000), 0..3),
+        prop::option::of((options::HEAP_CUTOFF_RATIO, 1_u32..60)),
+        prop::option::of((options::JOBMANAGER_JVM_OVERHEAD_FRACTION, 1_u32..50)),
+        any::<bool>(),
+    )
+        .prop_map(|(version, mode, total, sizes, cutoff, overhead, limited)| {
+            let mut configuration = Configuration::new();
+            let total = total.map(|total| (options::JOBMANAGER_PROCESS_SIZE, total));
+            for (key, size) in total.into_iter().chain(sizes) {
+                configuration.push(key, format!("{size}m"), Origin::CommandLine);
+            }
+            for (key, fraction) in cutoff.into_iter().chain(overhead) {
+                configuration.push(key, format!("0.{fraction:02}"), Origin::CommandLine);
+            }
+            let switch = options::JOBMANAGER_DIRECT_MEMORY_LIMIT;
+            configuration.push(switch, limited.to_string(), Origin::CommandLine);
+            Request::new(version, configuration)
+                .with_role(Role::JobManager)
+                .with_mode(mode)
+        })
+}
+
 fn answer(request: &Request) -> Answer {
     let subject = Subject {
+        role: request.role,
+        mode: request.mode,
         flink_version: request.flink_version.to_string(),
         ..Subject::default()
     };
-    answer_request(subject, request)
+    answer_request(subject, request.clone())
 }
 
 proptest! {
@@ -121,7 +163,7 @@ proptest! {
     /// What is written out is what was computed: sums add up, products end in their result, and every number that
     /// one was reckoned from is told too.
     #[test]
-    fn the_arithmetic_that_is_told_adds_up(request in any_request()) {
+    fn the_arithmetic_that_is_told_adds_up(request in prop_oneof![any_request(), any_jobmanager()]) {
         let answer = answer(&request);
         let Some(budget) = &answer.budget else {
             let refused = story(&answer, &Topic::Number("taskHeap"));
@@ -153,7 +195,7 @@ proptest! {
                 }
             }
         }
-        for key in option_keys(Role::TaskManager) {
+        for key in option_keys(request.role) {
             prop_assert!(story(&answer, &Topic::Option(key)).is_ok());
         }
     }

@@ -29,7 +29,7 @@ const ALIASES: [(&str, &str); 10] = [
 ];
 
 /// Every number that there can be, in the order of the tree.
-const NUMBERS: [&str; 19] = [
+const NUMBERS: [&str; 20] = [
     "container",
     "totalProcess",
     "totalFlink",
@@ -44,6 +44,7 @@ const NUMBERS: [&str; 19] = [
     "network",
     "jvmMetaspace",
     "jvmOverhead",
+    "cutoff",
     "nativeOvershoot",
     "pythonWorkers",
     "otherProcesses",
@@ -99,6 +100,7 @@ fn unknown(text: &str, wanted: &str, plain: impl Fn(&str) -> String) -> String {
     let names: Vec<&str> = NUMBERS
         .into_iter()
         .chain(option_keys(Role::TaskManager))
+        .chain(option_keys(Role::JobManager))
         .collect();
     let mut near: Vec<(usize, &str)> = names
         .into_iter()
