@@ -16,6 +16,7 @@ pub mod input;
 mod managed;
 mod migrate;
 mod network;
+mod parallel;
 mod parts;
 mod pod;
 mod process_budget;

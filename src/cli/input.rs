@@ -5,6 +5,7 @@
 //! others from being read.
 
 pub mod cluster;
+mod documents;
 mod files;
 mod flink_deployment;
 mod image;
@@ -23,6 +24,7 @@ use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 use self::{
     cluster::{Found, FoundFile, Reader},
+    documents::MOST_DOCUMENTS,
     node::{Node, Place, Shape},
     process::ProcessDocument,
     schema::{Problem, Schema, instead, quoted},
@@ -241,8 +243,6 @@ impl Input {
     }
 
     fn add_text(&mut self, file: &str, text: String, others: &mut Others) {
-        // More documents than anybody writes; it bounds the work for a file of nothing but separators.
-        const MOST_DOCUMENTS: usize = 10_000;
         let source = || Source {
             file: file.to_owned(),
             line: 1,
@@ -257,12 +257,10 @@ impl Input {
             return;
         }
         let lines: Vec<&str> = text.lines().collect();
-        let mut bytes = text.strip_prefix('\u{feff}').unwrap_or(&text).as_bytes();
+        let without_mark = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut found = Vec::new();
         let mut is_configuration = false;
-        for (index, document) in
-            serde_saphyr::read_with_options::<_, Node>(&mut bytes, options()).enumerate()
-        {
+        for (index, document) in documents::read(without_mark).into_iter().enumerate() {
             if index == MOST_DOCUMENTS {
                 self.problem(
                     file,
@@ -289,12 +287,8 @@ impl Input {
                     is_configuration = true;
                     break;
                 }
-                Err(error) => {
-                    let place = error
-                        .location()
-                        .map(Place::from)
-                        .filter(|place| place.line > 0);
-                    self.problem(file, place, None, sentence(&error));
+                Err(unreadable) => {
+                    self.problem(file, unreadable.place, None, sentence(&unreadable.error));
                 }
             }
         }
@@ -464,10 +458,9 @@ impl DocumentReader<'_> {
     }
 
     fn read_pool(&self, node: Node, input: &mut Input) {
-        let node = &node;
         let mut problems = Vec::new();
         let pool_schema = Schema::new(&POOL_SCHEMA, self.lines);
-        pool_schema.check("", node, &mut problems);
+        pool_schema.check("", &node, &mut problems);
         match node.child("metadata") {
             Some(metadata) => {
                 Schema::new(&METADATA_SCHEMA, self.lines).check(
@@ -501,14 +494,14 @@ impl DocumentReader<'_> {
             }
         }
         if problems.is_empty() {
-            match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(node)) {
+            match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(&node)) {
                 Ok(pool) => input.pools.push(PoolDocument {
                     source: Source {
                         file: self.file.to_owned(),
                         line: node.place.line,
                     },
                     pool,
-                    document: node.clone(),
+                    document: node,
                 }),
                 Err(error) => input.problem(self.file, Some(node.place), None, error.to_string()),
             }
@@ -606,6 +599,8 @@ fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
+        // Comments are no part of an object, and are long to read.
+        emit_comments: false,
         // Aliases multiply what a few lines stand for; no pool needs more than these.
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 100_000,

@@ -12,6 +12,7 @@ use super::{
     answer::Answer,
     arguments::{Policy, Question, Which},
     input::{Input, InputProblem, PoolDocument, Unnamed, Wanted},
+    parallel,
 };
 use crate::budget::{FlinkVersion, Role};
 
@@ -69,10 +70,9 @@ impl Answers {
                 ..answer
             }
         };
-        let pools = std::mem::take(&mut input.pools).into_iter().map(answer);
+        let mut answers = parallel::map(std::mem::take(&mut input.pools), answer);
         let processes = std::mem::take(&mut input.processes);
-        let processes = processes.into_iter().map(answer_process);
-        let mut answers: Vec<Answer> = pools.chain(processes).collect();
+        answers.extend(processes.into_iter().map(answer_process));
         {
             let order = input.order();
             answers.sort_by_key(|answer| answer.subject.source.as_ref().map(&order));

@@ -105,40 +105,28 @@ pub(in crate::budget) fn nearest(role: Role, key: &str) -> Option<&'static str> 
     if let Some(related) = related.min_by_key(|known| (!known.ends_with(".size"), known.len())) {
         return Some(related);
     }
-    let (distance, nearest) = known
-        .map(|known| (edit_distance(&key, known), known))
-        .min()?;
     // Half of the part behind `taskmanager.memory.` may be wrong, but not more than six letters.
     let tolerated = (key.len().saturating_sub(19) / 2).clamp(2, 6);
-    (distance <= tolerated).then_some(nearest)
+    let length = key.chars().count();
+    known
+        .filter(|known| known.len().abs_diff(length) <= tolerated)
+        .map(|known| (edit_distance(&key, known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= tolerated)
+        .map(|(_, nearest)| nearest)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let width = other.len() + 1;
-    let mut rows = vec![0; (one.len() + 1) * width];
-    for row in 0..=one.len() {
-        for column in 0..=other.len() {
-            rows[row * width + column] = if row == 0 || column == 0 {
-                row + column
-            } else {
-                let same = one[row - 1] == other[column - 1];
-                let mut best = (rows[(row - 1) * width + column - 1] + usize::from(!same))
-                    .min(rows[(row - 1) * width + column] + 1)
-                    .min(rows[row * width + column - 1] + 1);
-                let swapped = row > 1
-                    && column > 1
-                    && one[row - 1] == other[column - 2]
-                    && one[row - 2] == other[column - 1];
-                if swapped {
-                    best = best.min(rows[(row - 2) * width + column - 2] + 1);
-                }
-                best
-            };
-        }
-    }
-    rows[one.len() * width + other.len()]
+/// Insertions, deletions, replacements and swaps of neighbours that turn one text into an option's key.
+///
+/// What both begin and end with is left out first: options share most of their letters.
+fn edit_distance(text: &str, key: &'static str) -> usize {
+    let same = text.bytes().zip(key.bytes());
+    let beginning = same.take_while(|(one, other)| one == other).count();
+    // Keys are ASCII, so what a text shares with one ends between two characters.
+    let (text, key) = (&text[beginning..], &key[beginning..]);
+    let same = text.bytes().rev().zip(key.bytes().rev());
+    let end = same.take_while(|(one, other)| one == other).count();
+    strsim::osa_distance(&text[..text.len() - end], &key[..key.len() - end])
 }
 
 #[cfg(test)]

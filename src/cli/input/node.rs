@@ -57,6 +57,21 @@ pub struct Entry {
 }
 
 impl Node {
+    /// Adds lines to every place: the document stands further down in its file than was read.
+    pub(super) fn move_down(&mut self, lines: u64) {
+        self.place.line += lines;
+        match &mut self.shape {
+            Shape::List(items) => items.iter_mut().for_each(|item| item.move_down(lines)),
+            Shape::Map(entries) => {
+                for entry in entries {
+                    entry.place.line += lines;
+                    entry.value.move_down(lines);
+                }
+            }
+            Shape::Null | Shape::Boolean(_) | Shape::Number(_) | Shape::Text(_) => {}
+        }
+    }
+
     /// The value under a key of a mapping.
     #[must_use]
     pub fn child(&self, key: &str) -> Option<&Node> {
