@@ -24,9 +24,11 @@ pub enum Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Nanoseconds,
+    Microseconds,
     Milliseconds,
     Seconds,
     Instructions,
+    Allocations,
     Mebibytes,
     Bytes,
     Requests,
@@ -38,9 +40,11 @@ impl Unit {
     const fn symbol(self) -> &'static str {
         match self {
             Self::Nanoseconds => "ns",
+            Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::Seconds => "s",
             Self::Instructions => "instructions",
+            Self::Allocations => "allocations",
             Self::Mebibytes => "MiB",
             Self::Bytes => "bytes",
             Self::Requests => "requests",
@@ -52,8 +56,12 @@ impl Unit {
     /// Digits after the point: as many as the measurement is good for.
     const fn digits(self) -> usize {
         match self {
-            Self::Nanoseconds | Self::Instructions | Self::Bytes | Self::Requests => 0,
-            Self::Milliseconds | Self::Mebibytes => 1,
+            Self::Nanoseconds
+            | Self::Instructions
+            | Self::Allocations
+            | Self::Bytes
+            | Self::Requests => 0,
+            Self::Microseconds | Self::Milliseconds | Self::Mebibytes => 1,
             Self::Seconds | Self::CpuSeconds | Self::CpuSecondsPerMinute => 2,
         }
     }
@@ -85,7 +93,7 @@ impl Serialize for Unit {
 /// The parts of the benchmark, which can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Part {
-    /// One run of the solver, and what Flink itself takes for the same
+    /// The solver, right and wrong, the command line, and what Flink itself takes for the same
     Solve,
     /// The definition, the programs, and the status of the largest example
     Sizes,
@@ -139,10 +147,14 @@ const fn row(
 /// Every row, in the order of the table. A line each, to be read as one.
 #[rustfmt::skip]
 const DEFINITIONS: &[Definition] = &[
-    row("solve.process", "one solve, warm: process size given", Unit::Nanoseconds, Some(5000.0), ""),
-    row("solve.flink", "one solve, warm: Flink size given", Unit::Nanoseconds, Some(5000.0), ""),
-    row("solve.explicit", "one solve, warm: task heap and managed given", Unit::Nanoseconds, Some(5000.0), ""),
+    row("solve.process", "one solve, warm: process size given", Unit::Nanoseconds, Some(2000.0), ""),
+    row("solve.flink", "one solve, warm: Flink size given", Unit::Nanoseconds, Some(2000.0), ""),
+    row("solve.explicit", "one solve, warm: task heap and managed given", Unit::Nanoseconds, Some(2000.0), ""),
     row("solve.instructions", "… instructions, process size given", Unit::Instructions, None, ""),
+    row("solve.allocations", "… allocations", Unit::Allocations, None, ""),
+    row("solve.allocated", "… bytes allocated", Unit::Bytes, None, ""),
+    row("solve.wrong", "every conflict and fix of the worst example", Unit::Microseconds, Some(200.0), ""),
+    row("solve.check", "headroom check of 1,000 pools in one file", Unit::Milliseconds, Some(200.0), ""),
     row("solve.command", "one answer of the command line", Unit::Milliseconds, None, ""),
     row("slow.p50", "created → budget in status, 100 pools at 2/s: p50", Unit::Milliseconds, Some(25.0), "20"),
     row("slow.p99", "… p99", Unit::Milliseconds, Some(60.0), "143"),

@@ -21,6 +21,7 @@ use serde::Serialize;
 
 mod conditions;
 mod controllers;
+mod examples;
 mod figures;
 mod pools;
 mod scenario;
@@ -196,6 +197,7 @@ fn without_cluster(
     if parts.contains(&Part::Solve) {
         eprintln!("  solver");
         solver::measure(figures, is_quick)?;
+        examples::measure(figures, &headroom()?, is_quick)?;
         solver::measure_command_line(figures, &headroom()?)?;
         solver::measure_flink(figures, is_quick)?;
     }

@@ -1,4 +1,4 @@
-//! What one run of the solver takes, in time and instructions, and what Flink takes for the same question.
+//! What one run of the solver takes, in time, instructions and allocations, and what Flink takes for the same question.
 //!
 //! The three questions are those of `e2e/flink/src/FlinkSolve.java`, and both sides must give the same
 //! answer, or the comparison would mean nothing.
@@ -37,7 +37,7 @@ const QUESTIONS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// Rounds of which the fastest counts: whatever else the machine does only ever adds time.
-const ROUNDS: u32 = 5;
+pub const ROUNDS: u32 = 5;
 
 fn request(options: &[(&str, &str)]) -> Result<Request> {
     let version: FlinkVersion = FLINK_RELEASE.parse()?;
@@ -49,7 +49,7 @@ fn request(options: &[(&str, &str)]) -> Result<Request> {
     Ok(Request::new(version, configuration))
 }
 
-/// Solves the first question that often; callgrind counts the instructions of this.
+/// Solves the first question that often; valgrind counts the instructions and allocations of this.
 ///
 /// # Errors
 /// When the question has no answer.
@@ -63,6 +63,18 @@ pub fn solve_repeatedly(times: usize) -> Result<()> {
     Ok(())
 }
 
+/// How long so many runs take together, in the fastest of the rounds.
+pub fn fastest<T>(times: u32, run: impl Fn() -> T) -> Duration {
+    let round = |_| {
+        let start = Instant::now();
+        for _ in 0..times {
+            drop(black_box(run()));
+        }
+        start.elapsed()
+    };
+    (0..=ROUNDS).map(round).min().unwrap_or(Duration::MAX)
+}
+
 /// Measures our side.
 ///
 /// # Errors
@@ -71,38 +83,56 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
     let times = if is_quick { 20_000 } else { 200_000 };
     for (name, options) in QUESTIONS {
         let request = request(options)?;
-        let mut best = Duration::MAX;
-        for _ in 0..=ROUNDS {
-            let start = Instant::now();
-            for _ in 0..times {
-                let _ = black_box(solve(black_box(&request)));
-            }
-            best = best.min(start.elapsed());
-        }
+        let best = fastest(times, || solve(black_box(&request)));
         figures.record(
             name,
             Subject::Ours,
             best.as_secs_f64() * 1e9 / f64::from(times),
         );
     }
-    match instructions() {
-        Ok(Some(count)) => figures.record("solve.instructions", Subject::Ours, count),
-        Ok(None) => figures.note(
-            "solve.process",
-            String::from("no instruction count: valgrind is not on the path"),
-        ),
-        Err(error) => return Err(error),
+    for (name, count) in counted()? {
+        match count {
+            Some(count) => figures.record(name, Subject::Ours, count),
+            None => figures.note(
+                name,
+                String::from("not counted: valgrind is not on the path"),
+            ),
+        }
     }
     Ok(())
 }
 
-/// Instructions of one solve: callgrind's count for 2 N of them less that for N; `None` without valgrind.
-fn instructions() -> Result<Option<f64>> {
+/// Instructions, allocations and allocated bytes of one solve; `None` without valgrind.
+fn counted() -> Result<[(&'static str, Option<f64>); 3]> {
+    let instructions = |text: &str| number(text, "Collected : ");
+    let allocations = |text: &str| number(text, "total heap usage: ");
+    let bytes = |text: &str| number(text, " frees, ");
+    let callgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let memcheck = ["--tool=memcheck"];
+    Ok([
+        ("solve.instructions", of_one(&callgrind, instructions)?),
+        ("solve.allocations", of_one(&memcheck, allocations)?),
+        ("solve.allocated", of_one(&memcheck, bytes)?),
+    ])
+}
+
+/// The number behind some words of valgrind's report.
+fn number(report: &str, words: &str) -> Option<u64> {
+    let (_, after) = report.split_once(words)?;
+    let digits = after
+        .chars()
+        .take_while(|character| character.is_ascii_digit() || *character == ',');
+    let digits: String = digits.filter(|character| *character != ',').collect();
+    digits.parse().ok()
+}
+
+/// What a tool of valgrind counts for one solve: its count for 2 N of them less that for N; `None` without valgrind.
+fn of_one(tool: &[&str], read: impl Fn(&str) -> Option<u64>) -> Result<Option<f64>> {
     const TIMES: u32 = 2_000;
     let program = std::env::current_exe().context("failed to find our own program")?;
     let count = |times: u32| -> Result<Option<u64>> {
         let output = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .args(tool)
             .arg(&program)
             .args(["solve-repeatedly", &times.to_string()])
             .stdin(Stdio::null())
@@ -112,10 +142,8 @@ fn instructions() -> Result<Option<f64>> {
             output => output.context("failed to run valgrind")?,
         };
         let text = String::from_utf8_lossy(&output.stderr);
-        let collected = text
-            .lines()
-            .find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
-        collected
+        let count = read(&text);
+        count
             .map(Some)
             .with_context(|| format!("valgrind ({}) counted nothing: {text}", output.status))
     };
