@@ -5,6 +5,7 @@
 //! arguments: no clock, environment, file or log; sums are integers.
 
 mod conflict;
+mod cpu;
 mod cutoff;
 mod decimal;
 mod derivation;
@@ -45,14 +46,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-#[cfg(feature = "configuration")]
-pub(crate) use self::{decimal::java_double, memory_size::java_trim};
-use self::{
-    derivation::{Amount, Derivation, FirstViolation, Remarks, Rule},
-    effective::{LegacyHeap, Options},
-};
 pub use self::{
-    feasible::{minimum_container_limit, nearest_feasible},
+    cpu::MilliCpu,
+    feasible::{
+        COMFORTABLE_JOBMANAGER_HEAP, COMFORTABLE_TASK_HEAP, comfortable_container_limit,
+        minimum_container_limit, nearest_feasible,
+    },
     infeasible::{
         Change, Code, Conflict, Exact, FlinkCause, FlinkError, Infeasible, OptionReference,
         Severity, Suggestion, Term, Total,
@@ -67,6 +66,12 @@ pub use self::{
         proper_key,
     },
     version::{FlinkVersion, UnsupportedFlinkVersion},
+};
+#[cfg(feature = "configuration")]
+pub(crate) use self::{decimal::java_double, memory_size::java_trim};
+use self::{
+    derivation::{Amount, Derivation, FirstViolation, Remarks, Rule},
+    effective::{LegacyHeap, Options},
 };
 use crate::bytes::Bytes;
 

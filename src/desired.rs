@@ -82,6 +82,8 @@ pub struct ValidatedPool {
     pub budget: Budget,
     /// Smallest container limit, in whole MiB, that solves with these options.
     pub minimum_limit: Option<Bytes>,
+    /// Smallest container limit, in whole MiB, with which Flink starts comfortably.
+    pub comfortable_limit: Option<Bytes>,
     /// What `onConflict: UseLargestFeasible` changed to get a budget; empty if it solved as it was written.
     pub adjustments: Vec<Suggestion>,
     /// Everything that is worth a look, and what each adjustment replaced.
@@ -107,6 +109,8 @@ pub struct Invalid {
     pub conflicts: Vec<Conflict>,
     /// Smallest container limit, in whole MiB, with which its memory options solve; `None` where no limit helps.
     pub minimum_limit: Option<Bytes>,
+    /// Smallest container limit, in whole MiB, with which Flink starts comfortably; `None` where no limit helps.
+    pub comfortable_limit: Option<Bytes>,
     /// Changes that make the memory options solve, all of them together; empty where it is not they that are wrong.
     pub joint: Vec<Suggestion>,
 }

@@ -66,10 +66,11 @@ impl<'a> Options<'a> {
 
     fn add(&mut self, setting: &'a Setting) {
         let Some((id, is_deprecated)) = self.lookup(&setting.key) else {
-            self.remarkable |= options::looks_like_memory_option(self.role(), &setting.key);
+            self.remarkable |= options::looks_like_memory_option(self.role(), &setting.key)
+                || options::removed(self.role(), &setting.key).is_some();
             return;
         };
-        self.remarkable |= is_deprecated || id.is_legacy();
+        self.remarkable |= is_deprecated || id.is_legacy() || id.is_of_cutoff();
         let index = id as usize;
         match setting.origin {
             Origin::Field(_) => self.typed |= 1 << index,

@@ -2,12 +2,13 @@
 
 use super::{
     Budget, decimal,
+    derivation::Derived,
     effective::Options,
     fraction,
     infeasible::Suggestion,
     joint::joint,
     options::Id,
-    request::Request,
+    request::{Request, Role},
     solve,
     trial::{Trial, violations},
     violation::Kind,
@@ -19,6 +20,68 @@ use crate::bytes::Bytes;
 /// The options' own total is honoured: where they determine the process size, the limit is that size rounded up.
 #[must_use]
 pub fn minimum_container_limit(request: &Request) -> Option<Bytes> {
+    smallest_limit(request, Bytes::ZERO)
+}
+
+/// The smallest whole-MiB container limit with which Flink starts comfortably: these options solve, and the heap is
+/// no smaller than with the configuration that Flink ships. That is [`COMFORTABLE_TASK_HEAP`] of a TaskManager's task
+/// heap (1728 MiB in all), and [`COMFORTABLE_JOBMANAGER_HEAP`] of a JobManager's heap (1600 MiB in all).
+///
+/// `None` where no limit helps: the options themselves hold the heap smaller, or solve with no limit.
+///
+/// # Guarantees
+/// Never less than [`minimum_container_limit`]. With the limit [`solve`] gives a budget whose heap is at least as
+/// large as said; one mebibyte less does not.
+#[must_use]
+pub fn comfortable_container_limit(request: &Request) -> Option<Bytes> {
+    let heap = match request.role {
+        Role::TaskManager => COMFORTABLE_TASK_HEAP,
+        Role::JobManager => COMFORTABLE_JOBMANAGER_HEAP,
+    };
+    smallest_limit(request, heap)
+}
+
+/// The task heap of a TaskManager with `taskmanager.memory.process.size: 1728m`, as in the file that Flink ships since
+/// 1.10.
+pub const COMFORTABLE_TASK_HEAP: Bytes = Bytes(402_653_174);
+
+/// The heap of a JobManager with `jobmanager.memory.process.size: 1600m`, as in the file that Flink ships since 1.11.
+pub const COMFORTABLE_JOBMANAGER_HEAP: Bytes = Bytes::from_mebibytes(1024);
+
+/// What a container limit leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// More would help.
+    TooSmall,
+    /// It solves, with the heap that is asked for.
+    Fits,
+    /// Something else is in the way.
+    Refused,
+}
+
+/// What the limit of this request leads to, where the heap is to be no smaller than this.
+fn fit(request: &Request, heap: Bytes) -> Fit {
+    let (derived, violations, _) = violations(&Options::new(request));
+    let has_heap = match &derived {
+        Some(Derived::TaskManager(derivation)) => derivation.task_heap.bytes >= heap,
+        Some(Derived::JobManager(derivation)) => derivation.heap().bytes >= heap,
+        None => false,
+    };
+    if violations.is_empty() && has_heap {
+        Fit::Fits
+    } else if violations.is_empty()
+        || violations
+            .iter()
+            .any(|violation| asks_for_more(&violation.kind))
+    {
+        Fit::TooSmall
+    } else {
+        Fit::Refused
+    }
+}
+
+/// The smallest whole-MiB limit that solves and leaves this heap.
+fn smallest_limit(request: &Request, heap: Bytes) -> Option<Bytes> {
     let mut trial = Trial::new(request);
     // The largest limit tells whether the options have a total of their own.
     trial.request.container_limit = Some(Bytes::MAX);
@@ -28,31 +91,28 @@ pub fn minimum_container_limit(request: &Request) -> Option<Bytes> {
         let process = derived?.total_process();
         let limit = process.bytes.saturating_add(options.reserved());
         trial.request.container_limit = Some(limit.round_up_to_mebibyte());
-        return trial.solves().then_some(limit.round_up_to_mebibyte());
+        let fits = fit(&trial.request, heap) == Fit::Fits;
+        return fits.then_some(limit.round_up_to_mebibyte());
     }
     let points = breakpoints(&trial);
-    let mut too_small = |mebibytes: u64| {
+    let mut fit = |mebibytes: u64| {
         trial.request.container_limit = Some(Bytes::from_mebibytes(mebibytes));
-        let (_, violations, _) = violations(&Options::new(&trial.request));
-        let too_small = violations
-            .iter()
-            .any(|violation| asks_for_more(&violation.kind));
-        (too_small, violations.is_empty())
+        fit(&trial.request, heap)
     };
     for pair in points.windows(2) {
         let (mut below, mut enough) = (pair[0], pair[1]);
-        match (too_small(below), too_small(enough)) {
-            ((false, true), _) => return Some(Bytes::from_mebibytes(below)),
-            ((true, _), (false, _)) => {
+        match (fit(below), fit(enough)) {
+            (Fit::Fits, _) => return Some(Bytes::from_mebibytes(below)),
+            (Fit::TooSmall, Fit::Fits | Fit::Refused) => {
                 while below + 1 < enough {
                     let middle = below.midpoint(enough);
-                    if too_small(middle).0 {
+                    if fit(middle) == Fit::TooSmall {
                         below = middle;
                     } else {
                         enough = middle;
                     }
                 }
-                if too_small(enough).1 {
+                if fit(enough) == Fit::Fits {
                     return Some(Bytes::from_mebibytes(enough));
                 }
             }
@@ -193,6 +253,26 @@ mod tests {
         assert!(solve(&request.clone().with_container_limit(limit)).is_ok());
         let more = limit.saturating_add(Bytes::from_mebibytes(3));
         assert!(solve(&request.with_container_limit(more)).is_err());
+    }
+
+    #[test]
+    fn a_comfortable_container_has_the_heap_that_flink_ships() {
+        let comfortable = |settings: &[(&str, &str)]| {
+            comfortable_container_limit(&request(settings)).map(Bytes::whole_mebibytes)
+        };
+        // What Flink ships is comfortable, to the mebibyte.
+        assert_eq!(comfortable(&[]), Some(1728));
+        assert_eq!(comfortable(&[(options::PROCESS_SIZE, "1728m")]), Some(1728));
+        assert_eq!(comfortable(&[(options::PROCESS_SIZE, "1727m")]), None);
+        // Without managed memory the same heap needs a smaller container.
+        assert_eq!(comfortable(&[(options::MANAGED_SIZE, "0")]), Some(1160));
+        // The options themselves keep the heap small.
+        assert_eq!(comfortable(&[(options::TASK_HEAP_SIZE, "100m")]), None);
+        let jobmanager = request(&[]).with_role(Role::JobManager);
+        assert_eq!(
+            comfortable_container_limit(&jobmanager),
+            Some(Bytes::from_mebibytes(1600))
+        );
     }
 
     #[test]

@@ -64,6 +64,12 @@ pub enum Code {
     CompressedPointersLost,
     /// Much of the container's memory is left unplanned.
     UnusedMemory,
+    /// The memory request is less than the process takes, so the scheduler keeps too little for it.
+    RequestBelowPlan,
+    /// The memory request differs from the limit, so the pod is Burstable and is killed before those that are Guaranteed.
+    BurstableQos,
+    /// JVM overhead is smaller than what the JVM itself takes beside heap, metaspace and direct memory.
+    OverheadTooSmall,
     /// A quantity can't be read, or has a sign it may not have.
     QuantityInvalid,
     /// A request is above its limit.
@@ -123,6 +129,9 @@ impl Code {
             Code::DirectMemoryTooSmall => "DirectMemoryTooSmall",
             Code::CompressedPointersLost => "CompressedPointersLost",
             Code::UnusedMemory => "UnusedMemory",
+            Code::RequestBelowPlan => "RequestBelowPlan",
+            Code::BurstableQos => "BurstableQos",
+            Code::OverheadTooSmall => "OverheadTooSmall",
             Code::QuantityInvalid => "QuantityInvalid",
             Code::RequestAboveLimit => "RequestAboveLimit",
             Code::FieldInvalid => "FieldInvalid",

@@ -12,7 +12,7 @@ pub mod state_backend;
 
 pub use self::keys::*;
 pub(super) use self::spelling::{
-    is_other_memory_option, looks_like_memory_option, nearest, removed,
+    Removed, is_other_memory_option, looks_like_memory_option, nearest, removed,
 };
 use crate::{
     budget::{request::Role, version::FlinkVersion},
@@ -242,6 +242,11 @@ impl Id {
     /// Whether only versions up to 1.20 read the option.
     pub const fn is_legacy(self) -> bool {
         matches!(self, Id::NumberOfBuffers | Id::HeapSize | Id::HeapMb)
+    }
+
+    /// Whether the option belongs to the heap cut-off, which only the JobManager of 1.10 still has.
+    pub const fn is_of_cutoff(self) -> bool {
+        matches!(self, Id::HeapCutoffRatio | Id::HeapCutoffMin)
     }
 
     /// The default of a size option.

@@ -5,12 +5,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::{
+    cpu::MilliCpu,
     infeasible::{Change, Suggestion},
     profile::Profile,
     reserves::Reserve,
     version::FlinkVersion,
 };
 use crate::{bytes::Bytes, quantity};
+
+/// What the key of a reference says that is about the container's memory request, which is no option of Flink.
+pub(super) const MEMORY_REQUEST: &str = "resources.requests.memory";
 
 /// Which process of a Flink cluster is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -71,6 +75,8 @@ pub enum Origin {
     CommandLine,
     /// The memory limit of the container.
     ContainerLimit,
+    /// The memory request of the container.
+    MemoryRequest,
     /// An environment variable: `FLINK_TM_HEAP` or `FLINK_JM_HEAP`.
     Environment,
     /// Not written: the default of a profile.
@@ -105,6 +111,7 @@ impl Origin {
             }
             Origin::CommandLine => format!("-D {key}"),
             Origin::ContainerLimit => "spec.taskManager.resources.limits.memory".to_owned(),
+            Origin::MemoryRequest => "spec.taskManager.resources.requests.memory".to_owned(),
             Origin::Environment => key.to_owned(),
             Origin::Profile(profile) => format!("{key} of profile {profile}"),
         }
@@ -206,6 +213,10 @@ pub struct Request {
     pub configuration: Configuration,
     /// The memory limit of the container; `None` outside a container.
     pub container_limit: Option<Bytes>,
+    /// The memory that the scheduler keeps for the container; `None` where it is not known. No size depends on it.
+    pub memory_request: Option<Bytes>,
+    /// The CPU limit of the container; `None` where there is none or it is not known. No size depends on it.
+    pub cpu_limit: Option<MilliCpu>,
     /// Whose defaults stand in for Flink's.
     pub profile: Profile,
     /// What the container holds beside the process, as it was written; of one kind the last one counts.
@@ -225,6 +236,8 @@ impl Request {
             mode: Mode::Standalone,
             configuration,
             container_limit: None,
+            memory_request: None,
+            cpu_limit: None,
             profile: Profile::Custom,
             reserves: Vec::new(),
             legacy_heap_environment: None,
@@ -250,6 +263,15 @@ impl Request {
                     .or(changed.container_limit);
             }
             (Origin::ContainerLimit, Change::Remove) => changed.container_limit = None,
+            (Origin::MemoryRequest, Change::Set(value)) => {
+                changed.memory_request = quantity::parse_memory(value)
+                    .ok()
+                    .or(changed.memory_request);
+            }
+            // Kubernetes takes the limit for the request then.
+            (Origin::MemoryRequest, Change::Remove) => {
+                changed.memory_request = changed.container_limit;
+            }
             (Origin::Environment, Change::Set(value)) => {
                 changed.legacy_heap_environment = Some(value.clone())
             }
@@ -278,6 +300,20 @@ impl Request {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// The same request in a container for which the scheduler keeps this much memory.
+    #[must_use]
+    pub fn with_memory_request(mut self, request: Bytes) -> Self {
+        self.memory_request = Some(request);
+        self
+    }
+
+    /// The same request in a container that may use this much CPU.
+    #[must_use]
+    pub fn with_cpu_limit(mut self, limit: MilliCpu) -> Self {
+        self.cpu_limit = Some(limit);
         self
     }
 

@@ -40,11 +40,10 @@ pub(super) fn check_jobmanager(
     mut report: impl FnMut(Kind),
 ) {
     check_limit(options, derivation.total_process(), &mut report);
-    let (heap, metaspace) = match derivation {
-        JobManagerDerivation::Unified(derivation) => {
-            (derivation.heap, Some(derivation.jvm.metaspace))
-        }
-        JobManagerDerivation::Cutoff(derivation) => (derivation.heap, None),
+    let heap = derivation.heap();
+    let metaspace = match derivation {
+        JobManagerDerivation::Unified(derivation) => Some(derivation.jvm.metaspace),
+        JobManagerDerivation::Cutoff(_) => None,
     };
     if heap.known && heap.bytes <= HEAP_MUST_EXCEED {
         report(Kind::HeapTooSmall { heap: heap.bytes });

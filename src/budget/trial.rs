@@ -137,6 +137,8 @@ impl Trial {
                     .cloned()
                     .collect(),
                 container_limit: request.container_limit,
+                memory_request: request.memory_request,
+                cpu_limit: request.cpu_limit,
                 profile: request.profile,
                 reserves: request.reserves.clone(),
                 legacy_heap_environment: request.legacy_heap_environment.clone(),

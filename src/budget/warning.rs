@@ -1,6 +1,9 @@
 //! What is worth a look although the budget stands: misspelt keys, old spellings, options without effect, memory
 //! that nothing uses.
 
+mod container;
+mod legacy;
+mod overhead;
 mod sizes;
 
 use super::{
@@ -8,13 +11,9 @@ use super::{
     effective::Options,
     infeasible::{Change, Code, Conflict, OptionReference, Severity, Suggestion},
     options::{self, Id},
-    request::{Origin, Setting},
-    statement::{limit_reference, reference},
+    request::Setting,
 };
-use crate::{bytes::Bytes, quantity};
-
-/// Container memory below this much is not worth a warning when nothing uses it.
-const UNUSED_AT_LEAST: Bytes = Bytes::from_mebibytes(256);
+use crate::bytes::Bytes;
 
 /// A misspelt key is compared with every option, so only this many are; a configuration of a megabyte may have tens
 /// of thousands.
@@ -24,14 +23,15 @@ const UNKNOWN_AT_MOST: usize = 16;
 pub(super) fn of_budget(options: &Options<'_>, budget: &Budget) -> Vec<Conflict> {
     let mut warnings = of_options(options);
     warnings.extend(sizes::of_budget(options, budget));
-    warnings.extend(unused_memory(options, budget.total_process.bytes));
+    warnings.extend(overhead::too_small(options, budget));
+    warnings.extend(container::of_process(options, budget.total_process.bytes));
     warnings
 }
 
 /// Everything to say about a budget of a JobManager that stands.
 pub(super) fn of_jobmanager(options: &Options<'_>, total_process: Bytes) -> Vec<Conflict> {
     let mut warnings = of_options(options);
-    warnings.extend(unused_memory(options, total_process));
+    warnings.extend(container::of_process(options, total_process));
     warnings
 }
 
@@ -64,23 +64,22 @@ pub(super) fn of_options(options: &Options<'_>) -> Vec<Conflict> {
     if options.is_set(Id::ManagedSize)
         && let Some(fraction) = options.setting(Id::ManagedFraction)
     {
-        warnings.push(ineffective(
-            fraction,
-            &format!("{} is set and wins", options::MANAGED_SIZE),
-            true,
-        ));
+        let reason = format!("{} is set and wins", options::MANAGED_SIZE);
+        warnings.push(ineffective(fraction, &reason, None));
     }
+    warnings.extend(legacy::environment(options));
     warnings
 }
 
 fn about(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Option<Conflict> {
     match options.lookup(&setting.key) {
+        Some((id, _)) if id.is_of_cutoff() => legacy::cutoff(options, id, setting),
         Some((id, true)) => Some(deprecated(options, id, setting)),
-        Some((id, false)) if id.is_legacy() => legacy(options, id, setting),
+        Some((id, false)) if id.is_legacy() => Some(legacy::option(options, id, setting)),
         Some(_) => None,
         None if options::is_other_memory_option(&setting.key) => None,
-        None => match options::removed(&setting.key) {
-            Some(reason) => Some(ineffective(setting, reason, false)),
+        None => match options::removed(options.role(), &setting.key) {
+            Some(removed) => Some(legacy::removed(setting, &removed)),
             None if options::looks_like_memory_option(options.role(), &setting.key) => {
                 Some(unknown(options, setting, with_nearest))
             }
@@ -95,11 +94,8 @@ fn deprecated(options: &Options<'_>, id: Id, setting: &Setting) -> Conflict {
         .setting(id)
         .is_some_and(|chosen| std::ptr::eq(chosen, setting));
     if !counts {
-        return ineffective(
-            setting,
-            &format!("{} is set as well and wins", options.key(id)),
-            true,
-        );
+        let reason = format!("{} is set as well and wins", options.key(id));
+        return ineffective(setting, &reason, None);
     }
     let unit = if id == Id::ManagedSize
         && setting
@@ -124,33 +120,6 @@ fn deprecated(options: &Options<'_>, id: Id, setting: &Setting) -> Conflict {
     }
 }
 
-/// An option of Flink 1.9 that is read up to 1.20 when nothing newer says the same.
-fn legacy(options: &Options<'_>, id: Id, setting: &Setting) -> Option<Conflict> {
-    if !options.version().reads_legacy_options() {
-        let reason = format!("Flink {} does not read it any more", options.version());
-        return Some(ineffective(setting, &reason, true));
-    }
-    let (counts, instead) = match id {
-        Id::NumberOfBuffers => (options.uses_number_of_buffers(), options::NETWORK_MIN),
-        _ => (
-            matches!(options.legacy_heap(), Some(super::effective::LegacyHeap::Option(read)) if read == id),
-            options.key(options.legacy_target()),
-        ),
-    };
-    if !counts {
-        return Some(ineffective(
-            setting,
-            "newer options say the same and win",
-            true,
-        ));
-    }
-    let message = format!(
-        "{} is an option of Flink 1.9 that is read up to 1.20 only; write {instead} instead",
-        setting.origin.path(&setting.key)
-    );
-    Some(warning(Code::DeprecatedOption, setting, instead, message))
-}
-
 /// A key that lies where only memory options lie, and is none.
 fn unknown(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Conflict {
     let path = setting.origin.path(&setting.key);
@@ -170,77 +139,47 @@ fn unknown(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Conf
     }
 }
 
-fn ineffective(setting: &Setting, reason: &str, removable: bool) -> Conflict {
-    let path = setting.origin.path(&setting.key);
-    let message = format!("{path} has no effect: {reason}; remove it");
-    let mut conflict = warning(Code::IneffectiveOption, setting, "not written", message);
-    if removable {
-        conflict.suggestions.push(Suggestion {
-            key: setting.key.clone(),
-            origin: Some(setting.origin.clone()),
-            path,
-            current: Some(setting.value.clone()),
-            change: Change::Remove,
-            exact: None,
-        });
-    }
+/// An option that does nothing: `instead` is the option that does what was probably meant.
+fn ineffective(setting: &Setting, reason: &str, instead: Option<&str>) -> Conflict {
+    ineffective_at(of_setting(setting), reason, instead)
+}
+
+fn ineffective_at(option: OptionReference, reason: &str, instead: Option<&str>) -> Conflict {
+    let path = &option.path;
+    let way_out = instead.map_or("remove it".to_owned(), |key| format!("write {key} instead"));
+    let message = format!("{path} has no effect: {reason}; {way_out}");
+    let removal = Suggestion {
+        key: option.key.clone(),
+        origin: option.origin.clone(),
+        path: path.clone(),
+        current: Some(option.value.clone()),
+        change: Change::Remove,
+        exact: None,
+    };
+    let severity = Severity::Warning;
+    let mut conflict = Conflict::new(
+        Code::IneffectiveOption,
+        severity,
+        vec![option],
+        "not written",
+        message,
+    );
+    conflict.suggestions.push(removal);
     conflict
 }
 
 fn warning(code: Code, setting: &Setting, bound: &str, message: String) -> Conflict {
-    let reference = OptionReference {
+    let references = vec![of_setting(setting)];
+    Conflict::new(code, Severity::Warning, references, bound, message)
+}
+
+/// An option as it was written.
+fn of_setting(setting: &Setting) -> OptionReference {
+    OptionReference {
         key: setting.key.clone(),
         origin: Some(setting.origin.clone()),
         path: setting.origin.path(&setting.key),
         value: setting.value.clone(),
         is_default: false,
-    };
-    Conflict::new(code, Severity::Warning, vec![reference], bound, message)
-}
-
-/// Much of the container is left to nothing.
-fn unused_memory(options: &Options<'_>, total_process: Bytes) -> Option<Conflict> {
-    let limit = options.request.container_limit?;
-    let used = total_process.saturating_add(options.reserved());
-    let unused = limit.saturating_sub(used);
-    if unused <= UNUSED_AT_LEAST.max(Bytes(limit.get() / 10)) {
-        return None;
     }
-    let total = [
-        Id::ProcessSize,
-        Id::FlinkSize,
-        Id::TaskHeapSize,
-        Id::JvmHeapSize,
-    ]
-    .into_iter()
-    .find(|id| options.is_set(*id));
-    let process_size = options.key(Id::ProcessSize);
-    let limit_path = Origin::ContainerLimit.path(process_size);
-    let smaller = quantity::memory_text(used.round_up_to_mebibyte());
-    let message = format!(
-        "the process takes {total_process} of the container's {limit}{}, and {unused} stay unused; set {limit_path} \
-         to {smaller}",
-        match options.reserved() {
-            Bytes::ZERO => String::new(),
-            reserved => format!(", {reserved} are reserved beside it"),
-        }
-    );
-    let mut references = vec![limit_reference(options, limit)];
-    references.extend(total.and_then(|id| reference(options, id)));
-    let mut conflict = Conflict::new(
-        Code::UnusedMemory,
-        Severity::Warning,
-        references,
-        format!("<= {smaller}"),
-        message,
-    );
-    conflict.suggestions.push(Suggestion {
-        key: process_size.to_owned(),
-        origin: Some(Origin::ContainerLimit),
-        path: limit_path,
-        current: Some(quantity::memory_text(limit)),
-        change: Change::Set(smaller),
-        exact: None,
-    });
-    Some(conflict)
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     budget::{
         Configuration, Conflict, FlinkError, Infeasible, Mode, Origin, Request, Role, Severity,
-        Suggestion, minimum_container_limit,
+        Suggestion, comfortable_container_limit, minimum_container_limit,
     },
     bytes::Bytes,
 };
@@ -49,6 +49,8 @@ pub(super) struct Answer {
     /// The smallest container, in whole MiB, that these options fit into; `None` where no container does, and where
     /// Flink itself decides how large the container is.
     pub minimum_container_limit: Option<Bytes>,
+    /// The smallest container, in whole MiB, with which Flink starts comfortably; `None` also where the one above is.
+    pub comfortable_container_limit: Option<Bytes>,
 }
 
 /// A place in one of the files.
@@ -102,6 +104,18 @@ impl Answer {
         request
             .map(|request| request.configuration.clone())
             .unwrap_or_default()
+    }
+
+    /// The smallest containers that the options fit into, in one sentence.
+    pub fn smallest_containers(&self) -> Option<String> {
+        let minimum = self.minimum_container_limit?;
+        let comfortable = match self.comfortable_container_limit {
+            Some(comfortable) => format!(", a comfortable one {comfortable}"),
+            None => String::new(),
+        };
+        Some(format!(
+            "The smallest container these options fit into has {minimum}{comfortable}."
+        ))
     }
 
     /// The conflicts, each with its place.
@@ -160,6 +174,7 @@ impl Answer {
             places: Vec::new(),
             flink_error: None,
             minimum_container_limit: None,
+            comfortable_container_limit: None,
         }
     }
 }
@@ -215,10 +230,13 @@ pub(super) fn answer_solution(
         ),
     };
     let pod = budget.as_ref().and_then(|budget| Pod::of(&request, budget));
-    let minimum_container_limit = if pod.is_none() {
-        minimum_container_limit(&request)
+    let (minimum_container_limit, comfortable_container_limit) = if pod.is_none() {
+        (
+            minimum_container_limit(&request),
+            comfortable_container_limit(&request),
+        )
     } else {
-        None
+        (None, None)
     };
     Answer {
         options: pod
@@ -227,6 +245,7 @@ pub(super) fn answer_solution(
             .or_else(|| budget.as_ref().map(ProcessBudget::options))
             .unwrap_or_default(),
         minimum_container_limit,
+        comfortable_container_limit,
         request: Some(request),
         budget,
         pod,

@@ -32,11 +32,7 @@ pub(super) fn drawn(answers: &Answers, error: String, exit: u8) -> Reply {
 fn picture(answer: &Answer) -> Picture {
     let root = parts::tree(answer).map(|tree| block(answer, &tree));
     let mut remarks = Vec::new();
-    if let Some(minimum) = answer.minimum_container_limit {
-        remarks.push(format!(
-            "The smallest container these options fit into has {minimum}."
-        ));
-    }
+    remarks.extend(answer.smallest_containers());
     if let Some(budget) = answer.budget.as_ref().and_then(ProcessBudget::task_manager) {
         remarks.push(text::segments(budget));
     }

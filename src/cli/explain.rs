@@ -83,10 +83,9 @@ fn explanation(answer: &Answer, screen: &Screen) -> String {
         text::push_wrapped(&mut text, "  ", "    ", &error.to_string(), screen);
     }
     text.push_str(&text::conflicts(answer, Telling::Whole, screen));
-    if let (None, Some(minimum)) = (&answer.budget, answer.minimum_container_limit) {
-        text.push_str(&format!(
-            "\nThe smallest container these options fit into has {minimum}.\n"
-        ));
+    if let (None, Some(sentence)) = (&answer.budget, answer.smallest_containers()) {
+        text.push('\n');
+        text::push_wrapped(&mut text, "", "  ", &sentence, screen);
     }
     text
 }
@@ -100,11 +99,7 @@ fn sentences(answer: &Answer, budget: &ProcessBudget) -> Vec<String> {
     if let Some(pod) = &answer.pod {
         sentences.extend(pod.sentences());
     }
-    if let Some(minimum) = answer.minimum_container_limit {
-        sentences.push(format!(
-            "The smallest container these options fit into has {minimum}."
-        ));
-    }
+    sentences.extend(answer.smallest_containers());
     sentences.extend(inexact_fractions(budget));
     if let Some(profile) = budget.profile() {
         sentences.extend(text::profile_values(profile));

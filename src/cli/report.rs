@@ -76,6 +76,8 @@ struct ResultReport<'a> {
     flink_error: Option<&'a FlinkError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_container_limit_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comfortable_container_limit_bytes: Option<Bytes>,
 }
 
 #[derive(Serialize)]
@@ -272,6 +274,7 @@ fn result(answer: &Answer, detail: Detail) -> ResultReport<'_> {
         joint_suggestion: &answer.joint,
         flink_error: answer.flink_error.as_ref(),
         minimum_container_limit_bytes: answer.minimum_container_limit,
+        comfortable_container_limit_bytes: answer.comfortable_container_limit,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::v1alpha1::{self, Resources},
-    budget::{Code, Conflict},
+    budget::{Code, Conflict, MilliCpu},
     bytes::Bytes,
     quantity::{self, Quantity},
 };
@@ -22,6 +22,10 @@ pub struct ContainerResources {
     pub limits: BTreeMap<&'static str, String>,
     /// The memory limit, which is what Flink plans for; `None` if it cannot be read.
     pub memory_limit: Option<Bytes>,
+    /// The memory request, the limit where none was written; `None` if it cannot be read.
+    pub memory_request: Option<Bytes>,
+    /// The CPU limit; `None` if there is none or it cannot be read.
+    pub cpu_limit: Option<MilliCpu>,
 }
 
 /// Reads the resources with the rules that the API server holds them to, and warns of units that were probably
@@ -86,9 +90,16 @@ pub(super) fn read(resources: &Resources, conflicts: &mut Vec<Conflict>) -> Cont
     for (name, limit) in &read.limits {
         read.requests.entry(name).or_insert_with(|| limit.clone());
     }
-    read.memory_limit = amounts
-        .get(&("limits", "memory"))
-        .and_then(|amount| amount.memory().ok());
+    let memory = |kind| amounts.get(&(kind, "memory"))?.memory().ok();
+    read.memory_limit = memory("limits");
+    read.memory_request = match requests.and_then(|requests| requests.memory.as_ref()) {
+        Some(_) => memory("requests"),
+        None => read.memory_limit,
+    };
+    read.cpu_limit = amounts
+        .get(&("limits", "cpu"))
+        .and_then(|amount| amount.milli_cpu().ok())
+        .map(MilliCpu);
     read
 }
 

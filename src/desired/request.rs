@@ -9,24 +9,25 @@ use crate::{
         Code, Configuration, Conflict, FlinkVersion, Origin, Profile, Request, ReserveKind,
         memory_size, options,
     },
-    bytes::Bytes,
     quantity,
 };
 
 use super::{
     conflict::{At, setting},
+    container_resources::ContainerResources,
     flink_configuration::FlinkConfiguration,
 };
 
-/// The request of a spec whose free options and container limit were read already. A reserve that can't be read is
-/// left out and reported.
+/// The request of a spec whose free options and container were read already; `None` where the container's memory limit
+/// could not be. A reserve that can't be read is left out and reported.
 pub(super) fn request(
     spec: &TaskManagerPoolSpec,
     version: FlinkVersion,
     free: &FlinkConfiguration,
-    container_limit: Bytes,
+    container: &ContainerResources,
     conflicts: &mut Vec<Conflict>,
-) -> Request {
+) -> Option<Request> {
+    let container_limit = container.memory_limit?;
     let mut configuration = Configuration::new();
     for (key, value) in free.iter() {
         configuration.push(key, value, Origin::FlinkConfiguration);
@@ -45,6 +46,8 @@ pub(super) fn request(
     let mut request = Request::new(version, configuration)
         .with_container_limit(container_limit)
         .with_profile(profile.map_or(Profile::Custom, Profile::from));
+    request.memory_request = container.memory_request;
+    request.cpu_limit = container.cpu_limit;
     for (kind, text) in reserves(memory.and_then(|memory| memory.reserves.as_ref())) {
         let Some(text) = text else { continue };
         match memory_size::parse(text) {
@@ -54,7 +57,7 @@ pub(super) fn request(
             Err(error) => conflicts.push(unreadable(kind, text, &error.reason())),
         }
     }
-    request
+    Some(request)
 }
 
 /// Every reserve with its text.

@@ -35,11 +35,9 @@ use super::{
 pub fn request_of(pool: &TaskManagerPool) -> Option<Request> {
     let version = pool.spec.flink_version.parse().ok()?;
     let mut ignored = Vec::new();
-    let limit =
-        container_resources::read(&pool.spec.task_manager.resources, &mut ignored).memory_limit?;
+    let container = container_resources::read(&pool.spec.task_manager.resources, &mut ignored);
     let free = flink_configuration::flatten(&pool.spec.flink_configuration, version, &mut ignored);
-    let request = request::request(&pool.spec, version, &free, limit, &mut ignored);
-    Some(request)
+    request::request(&pool.spec, version, &free, &container, &mut ignored)
 }
 
 /// Checks a pool and solves its budget.
@@ -67,13 +65,16 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
     let free =
         flink_configuration::flatten(&spec.flink_configuration, file_version, &mut conflicts);
     let solution = version.ok().and_then(|version| {
-        let limit = container_resources.memory_limit?;
-        let request = request::request(spec, version, &free, limit, &mut conflicts);
+        let request = request::request(spec, version, &free, &container_resources, &mut conflicts)?;
         Some(solve(pool, &request, &mut conflicts))
     });
-    let minimum_limit = solution
+    let Limits {
+        minimum: minimum_limit,
+        comfortable: comfortable_limit,
+    } = solution
         .as_ref()
-        .and_then(|solution| solution.minimum_limit);
+        .map(|solution| solution.limits)
+        .unwrap_or_default();
     let (budget, joint) = solution
         .map(|solution| (solution.budget, solution.joint))
         .unwrap_or_default();
@@ -128,6 +129,7 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         return Err(Invalid {
             conflicts,
             minimum_limit,
+            comfortable_limit,
             joint,
         });
     };
@@ -146,6 +148,7 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         container_resources,
         budget,
         minimum_limit,
+        comfortable_limit,
         adjustments,
         warnings: conflicts,
         options,
@@ -173,19 +176,29 @@ fn unsupported(text: &str, error: &budget::UnsupportedFlinkVersion) -> Conflict 
 struct Solution {
     /// The budget, and what had to be changed to get it.
     budget: Option<(Budget, Vec<Suggestion>)>,
-    minimum_limit: Option<Bytes>,
+    limits: Limits,
     /// What would have to be changed together.
     joint: Vec<Suggestion>,
 }
 
+/// The smallest containers that these options solve in.
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    minimum: Option<Bytes>,
+    comfortable: Option<Bytes>,
+}
+
 fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict>) -> Solution {
-    let minimum_limit = budget::minimum_container_limit(request);
+    let limits = Limits {
+        minimum: budget::minimum_container_limit(request),
+        comfortable: budget::comfortable_container_limit(request),
+    };
     let infeasible = match budget::solve(request) {
         Ok(budget) => {
             conflicts.extend(budget.warnings.iter().cloned());
             return Solution {
                 budget: Some((budget, Vec::new())),
-                minimum_limit,
+                limits,
                 joint: Vec::new(),
             };
         }
@@ -199,7 +212,7 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
         conflicts.extend(infeasible.conflicts);
         return Solution {
             budget: None,
-            minimum_limit,
+            limits,
             joint: infeasible.joint,
         };
     };
@@ -211,7 +224,7 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
     conflicts.extend(adjustments.iter().map(adjusted));
     Solution {
         budget: Some((budget, adjustments)),
-        minimum_limit,
+        limits,
         joint: Vec::new(),
     }
 }

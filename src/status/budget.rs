@@ -57,6 +57,7 @@ pub(super) fn describe(pool: &ValidatedPool, deployment: &Deployment) -> Descrip
             network_segments: signed(Bytes(budget.network_segments())),
             managed_segments: signed(Bytes(budget.managed_segments())),
             minimum_limit_bytes: pool.minimum_limit.map(signed),
+            comfortable_limit_bytes: pool.comfortable_limit.map(signed),
             provenance: budget
                 .components()
                 .into_iter()

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use headroom::{
     budget::{
-        Budget, Change, Configuration, FlinkVersion, Origin, Profile, Request, ReserveKind,
-        Setting, Severity, derive, dynamic_configurations, jvm_parameters, memory_size,
-        minimum_container_limit, nearest_feasible, options, solve,
+        Budget, COMFORTABLE_TASK_HEAP, Change, Configuration, FlinkVersion, Origin, Profile,
+        Request, ReserveKind, Setting, Severity, comfortable_container_limit, derive,
+        dynamic_configurations, jvm_parameters, memory_size, minimum_container_limit,
+        nearest_feasible, options, solve,
     },
     bytes::Bytes,
     quantity::{self, Quantity},
@@ -168,6 +169,12 @@ fn sizes(budget: &Budget) -> Vec<(&'static str, u64)> {
         .collect()
 }
 
+/// The task heap inside a container of this size, where the request solves there.
+fn task_heap(request: &Request, limit: Bytes) -> Option<Bytes> {
+    let budget = solve(&request.clone().with_container_limit(limit)).ok()?;
+    Some(budget.task_heap.bytes)
+}
+
 proptest! {
     #[test]
     fn a_budget_adds_up_and_is_stable_under_its_own_output(request in request()) {
@@ -254,6 +261,23 @@ proptest! {
         if solve(&request.clone().with_container_limit(limit)).is_ok() {
             let smallest = minimum_container_limit(&request);
             prop_assert!(smallest.is_some_and(|smallest| smallest <= limit), "{limit} solves, {smallest:?}");
+        }
+    }
+
+    #[test]
+    fn a_comfortable_limit_solves_with_its_heap_and_one_mebibyte_less_does_not(request in request()) {
+        let Some(limit) = comfortable_container_limit(&request) else { return Ok(()) };
+        prop_assert!(task_heap(&request, limit) >= Some(COMFORTABLE_TASK_HEAP));
+        prop_assert!(task_heap(&request, limit.saturating_sub(Bytes::MEBI)) < Some(COMFORTABLE_TASK_HEAP));
+        prop_assert!(minimum_container_limit(&request).is_some_and(|minimum| minimum <= limit));
+    }
+
+    #[test]
+    fn no_limit_below_the_comfortable_one_is_comfortable(request in request(), mebibytes in 1_u64..16_384) {
+        let limit = Bytes::from_mebibytes(mebibytes);
+        if task_heap(&request, limit) >= Some(COMFORTABLE_TASK_HEAP) {
+            let smallest = comfortable_container_limit(&request);
+            prop_assert!(smallest.is_some_and(|smallest| smallest <= limit), "{limit} is, {smallest:?}");
         }
     }
 

@@ -162,6 +162,11 @@ pub struct BudgetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_limit_bytes: Option<i64>,
 
+    /// Smallest container limit, in whole MiB, with which Flink starts comfortably: these options
+    /// solve, and the task heap is no smaller than in the configuration that Flink ships.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comfortable_limit_bytes: Option<i64>,
+
     /// Where each component's size comes from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -233,6 +233,8 @@ prop_compose! {
         Request {
             mode,
             container_limit: limit.map(Bytes::from_mebibytes),
+            memory_request: None,
+            cpu_limit: None,
             legacy_heap_environment: environment,
             ..Request::new(version, configuration)
         }

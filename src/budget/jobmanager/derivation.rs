@@ -36,6 +36,14 @@ impl JobManagerDerivation {
         }
     }
 
+    /// The heap.
+    pub fn heap(&self) -> Amount {
+        match self {
+            JobManagerDerivation::Unified(derivation) => derivation.heap,
+            JobManagerDerivation::Cutoff(derivation) => derivation.heap,
+        }
+    }
+
     /// Every component with its name as in the JSON of a budget, totals last.
     pub fn amounts(&self) -> Vec<(&'static str, Amount)> {
         match self {

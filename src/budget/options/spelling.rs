@@ -1,6 +1,6 @@
 //! Keys that are no options but look like some: misspelt ones and their nearest neighbour, removed ones and why.
 
-use super::{Id, lookup};
+use super::{Id, keys, lookup};
 use crate::budget::request::Role;
 
 /// Whether a key that is none of [`Id`]'s was probably meant to be a memory option of the process: it begins like
@@ -51,19 +51,39 @@ pub(in crate::budget) fn is_other_memory_option(key: &str) -> bool {
     OTHERS.contains(&key)
 }
 
-/// Why a key of Flink 1.9 does nothing any more; `None` for any other key.
-pub(in crate::budget) fn removed(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "taskmanager.memory.fraction" => {
-            "since Flink 1.10 the fraction of managed memory is taskmanager.memory.managed.fraction, of total Flink \
-             memory"
+/// A key that did something in Flink 1.9 and does nothing any more.
+pub(in crate::budget) struct Removed {
+    /// What changed.
+    pub reason: &'static str,
+    /// The option that took its place, where there is one.
+    pub instead: Option<&'static str>,
+}
+
+/// What became of a key of Flink 1.9 that is no option of the process any more; `None` for any other key.
+pub(in crate::budget) fn removed(role: Role, key: &str) -> Option<Removed> {
+    let (reason, instead) = match (role, key) {
+        (Role::TaskManager, "taskmanager.memory.fraction") => (
+            "since Flink 1.10 managed memory is a fraction of total Flink memory, no longer of what was free",
+            Some(keys::MANAGED_FRACTION),
+        ),
+        (Role::TaskManager, "taskmanager.memory.off-heap") => {
+            ("since Flink 1.10 managed memory is always native", None)
         }
-        "taskmanager.memory.off-heap" => "since Flink 1.10 managed memory is always native",
-        "taskmanager.memory.preallocate" => {
-            "since Flink 1.10 managed memory is taken when it is needed"
-        }
+        (Role::TaskManager, "taskmanager.memory.preallocate") => (
+            "since Flink 1.10 managed memory is taken when it is needed",
+            None,
+        ),
+        (Role::TaskManager, keys::HEAP_CUTOFF_RATIO | "yarn.heap-cutoff-ratio") => (
+            "since Flink 1.10 JVM overhead is what a TaskManager keeps back of its container",
+            Some(keys::JVM_OVERHEAD_FRACTION),
+        ),
+        (Role::TaskManager, keys::HEAP_CUTOFF_MIN | "yarn.heap-cutoff-min") => (
+            "since Flink 1.10 JVM overhead is what a TaskManager keeps back of its container",
+            Some(keys::JVM_OVERHEAD_MIN),
+        ),
         _ => return None,
-    })
+    };
+    Some(Removed { reason, instead })
 }
 
 /// The memory option of the process that a key was probably meant to be; `None` where none is near.

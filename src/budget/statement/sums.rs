@@ -491,6 +491,8 @@ fn limit_at_fault(options: &Options<'_>, enough: Option<Bytes>) -> Option<LimitA
     let plain = Request {
         configuration: Configuration::new(),
         container_limit: Some(limit),
+        memory_request: None,
+        cpu_limit: None,
         legacy_heap_environment: None,
         profile: Profile::Custom,
         reserves: options.reserves.clone(),

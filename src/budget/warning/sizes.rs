@@ -1,18 +1,21 @@
 //! Sizes that stand and that probably do not do what was meant: fractions that were cut off, managed memory that
 //! nothing takes, a heap too large for short pointers, read buffers that do not fit.
 
-use super::super::{
-    Budget, Component, Source,
-    effective::Options,
-    infeasible::{Code, Conflict, OptionReference, Severity},
-    memory_size,
-    options::{
-        self, Id,
-        state_backend::{STATE_BACKEND, STATE_BACKEND_TYPE},
+use super::{
+    super::{
+        Budget, Component, Source,
+        effective::Options,
+        infeasible::{Code, Conflict, OptionReference, Severity},
+        memory_size,
+        options::{
+            self, Id,
+            state_backend::{STATE_BACKEND, STATE_BACKEND_TYPE},
+        },
+        request::{Request, Setting},
+        statement::{limit_reference, reference},
+        trial::{Edit, Trial},
     },
-    request::{Request, Setting},
-    statement::reference,
-    trial::{Edit, Trial},
+    of_setting,
 };
 use crate::bytes::Bytes;
 
@@ -216,7 +219,7 @@ fn lost_pointers(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
         Some(id) => reference(options, id).into_iter().collect(),
         None => budget
             .container_limit
-            .map(|limit| super::limit_reference(options, limit))
+            .map(|limit| limit_reference(options, limit))
             .into_iter()
             .collect(),
     };
@@ -238,14 +241,4 @@ fn lost_pointers(options: &Options<'_>, budget: &Budget) -> Option<Conflict> {
 fn last<'a>(request: &'a Request, key: &str) -> Option<&'a Setting> {
     let settings = request.configuration.settings();
     settings.iter().rfind(|setting| setting.key == key)
-}
-
-fn of_setting(setting: &Setting) -> OptionReference {
-    OptionReference {
-        key: setting.key.clone(),
-        origin: Some(setting.origin.clone()),
-        path: setting.origin.path(&setting.key),
-        value: setting.value.clone(),
-        is_default: false,
-    }
 }

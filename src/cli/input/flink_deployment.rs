@@ -12,7 +12,7 @@ use super::{
     process::{Additions, Gathered, Places, ProcessDocument},
 };
 use crate::{
-    budget::{Code, FlinkVersion, Mode, Origin, memory_size, options},
+    budget::{Code, Configuration, FlinkVersion, MilliCpu, Mode, Origin, memory_size, options},
     bytes::Bytes,
     desired::{At, flattened},
     quantity,
@@ -36,11 +36,12 @@ pub(super) fn read(found: &Found, reader: &mut Reader<'_>) {
     let (mut request, conflicts) = gathered.into_request(version.0);
     // Client and operator derive the sizes, whoever starts the pods then.
     request.mode = Mode::Kubernetes;
+    request.cpu_limit = task_manager.and_then(|part| cpu_limit(part, &request.configuration));
     reader.processes.push(ProcessDocument {
         conflicts,
         places: Places {
-            limit: None,
             additions: Additions::FlinkConfiguration,
+            ..Places::default()
         },
         ..found.process(version, request)
     });
@@ -144,6 +145,21 @@ fn add_memory(part: Option<&Node>, path: &str, process_size: &str, gathered: &mu
             gathered.put(process_size, "1728m", Origin::field(field));
         }
     }
+}
+
+/// The CPU limit of the pods: the resource's cpu times the limit factor, as Flink computes it.
+fn cpu_limit(task_manager: &Node, configuration: &Configuration) -> Option<MilliCpu> {
+    let cores = task_manager
+        .at(&["resource", "cpu"])
+        .and_then(Node::scalar_text)?;
+    let factor = configuration
+        .setting(options::KUBERNETES_TASKMANAGER_CPU_LIMIT_FACTOR)
+        .map_or(Ok(1.0), |setting| setting.value.trim().parse::<f64>());
+    let milli = cores.trim().parse::<f64>().ok()? * factor.ok()? * 1000.0;
+    // No machine has a million cores.
+    (0.0..=1e9)
+        .contains(&milli)
+        .then(|| MilliCpu(milli.ceil() as u64))
 }
 
 /// What the operator makes of a memory text: the process size, and what is odd about it.

@@ -42,6 +42,8 @@ pub struct ProcessDocument {
 pub struct Places {
     /// The field of the container's memory limit.
     pub limit: Option<String>,
+    /// The field of the container's memory request.
+    pub memory_request: Option<String>,
     /// Where an option is added that is not written yet.
     pub additions: Additions,
 }
@@ -63,6 +65,7 @@ impl Places {
     pub fn renamed(&self, key: &str, origin: Option<&Origin>) -> Option<String> {
         match origin {
             Some(Origin::ContainerLimit) => self.limit.clone(),
+            Some(Origin::MemoryRequest) => self.memory_request.clone(),
             // A field that a pool has, and this document has not.
             Some(Origin::Field(field)) if !field.starts_with("spec.memory.") => None,
             Some(Origin::Field(_)) | Some(Origin::FlinkConfiguration) => match self.additions {

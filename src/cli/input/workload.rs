@@ -12,7 +12,7 @@ use super::{
     process::{Additions, Gathered, Lie, Passage, Places, ProcessDocument},
 };
 use crate::{
-    budget::{Code, FlinkVersion, Origin, options},
+    budget::{Code, FlinkVersion, MilliCpu, Origin, options},
     configuration::{Format, arguments, flink_properties},
     desired::At,
     quantity,
@@ -223,10 +223,20 @@ pub(super) fn read(
     let (mut request, conflicts) = gathered.into_request(version.0);
     request.legacy_heap_environment = heap.map(std::borrow::Cow::into_owned);
     request.container_limit = limit;
+    // A quantity that cannot be read is refused by Kubernetes itself; no size depends on it.
+    let quantity = |kind: &str, name: &str| {
+        let node = container.at(&["resources", kind, name])?;
+        node.scalar_text().map(std::borrow::Cow::into_owned)
+    };
+    request.memory_request = quantity("requests", "memory")
+        .and_then(|text| quantity::parse_memory(&text).ok())
+        .or(limit);
+    request.cpu_limit = quantity("limits", "cpu").and_then(|text| MilliCpu::parse(&text).ok());
     reader.processes.push(ProcessDocument {
         conflicts,
         places: Places {
             limit: Some(limit_field),
+            memory_request: Some(format!("{path}.resources.requests.memory")),
             additions,
         },
         ..found.process(version, request)

@@ -71,11 +71,6 @@ pub(super) fn warnings(question: &Question, version: FlinkVersion) -> Vec<String
     let role = question.which.role();
     let environment = question.heap_environment.iter().filter_map(|_| {
         let variable = heap_environment(role);
-        // The last release that reads the options of 1.9, and with them the variable.
-        if version > FlinkVersion::V1_20 {
-            let reason = format!("Flink {version} does not read {variable} any more");
-            return Some(format!("--heap-environment: {reason}"));
-        }
         let has_cutoff = role == Role::JobManager && version == FlinkVersion::V1_10;
         has_cutoff.then(|| {
             format!("--heap-environment: {variable} is not taken into account for a JobManager of Flink {version}")

@@ -37,6 +37,7 @@ pub(in crate::cli) fn answer_pool(document: &PoolDocument, settings: &Settings) 
             places: places(&valid.warnings, Some(&document.document), file),
             conflicts: valid.warnings,
             minimum_container_limit: valid.minimum_limit,
+            comfortable_container_limit: valid.comfortable_limit,
             ..Answer::without_budget(subject)
         },
         Err(invalid) => {
@@ -50,6 +51,7 @@ pub(in crate::cli) fn answer_pool(document: &PoolDocument, settings: &Settings) 
                 conflicts: invalid.conflicts,
                 joint: invalid.joint,
                 minimum_container_limit: invalid.minimum_limit,
+                comfortable_container_limit: invalid.comfortable_limit,
                 ..memory
             }
         }
