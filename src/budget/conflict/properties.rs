@@ -1,158 +1,33 @@
 //! What holds for every conflict of every request: bounds that are exact, changes that work, a joint one that solves.
 
+mod jobmanagers;
+mod taskmanager;
+
 use std::{collections::BTreeMap, sync::Mutex};
 
 use proptest::{
-    collection::vec,
-    option,
     prelude::*,
     sample::select,
     test_runner::{Config, TestError, TestRunner},
 };
 
 use super::super::{
-    Configuration, FlinkVersion, Origin, Request, Setting,
+    Origin, Request, Role, Setting,
     conflict::diagnose,
     effective::Options,
     infeasible::{Change, Conflict, Exact, Severity, Suggestion},
-    options,
-    request::Mode,
-    solve,
+    jobmanager, options, solve,
     suggestion::{Terms, is_self_contained, ways_out},
     trial::{Identity, Trial, identity},
     violation::{Kind, Violation},
 };
-use crate::{bytes::Bytes, quantity};
+use crate::quantity;
 
 /// So many requests are tried, of which most have conflicts.
 const CASES: u32 = 10_000;
 
 /// Options, and the container's limit in mebibytes.
 type Seed = (&'static [(&'static str, &'static str)], Option<u64>);
-
-/// One request for each kind of violation, from which the random ones start.
-const SEEDS: [Seed; 32] = [
-    (&[], None),
-    (&[(options::MANAGED_SIZE, "4Gi")], Some(2048)),
-    (&[(options::MANAGED_FRACTION, "0,5")], Some(2048)),
-    (&[(options::NUMBER_OF_TASK_SLOTS, "2.0")], Some(2048)),
-    (
-        &[
-            (options::EXTERNAL_RESOURCES, "gpu"),
-            ("external-resource.gpu.amount", "one"),
-        ],
-        Some(2048),
-    ),
-    (&[(options::JVM_OVERHEAD_MIN, "2g")], Some(4096)),
-    (&[(options::MANAGED_FRACTION, "40")], Some(4096)),
-    (&[(options::MANAGED_SIZE, "4g")], Some(2048)),
-    (&[(options::MANAGED_FRACTION, "0.9")], Some(1100)),
-    (
-        &[
-            (options::TASK_HEAP_SIZE, "3g"),
-            (options::MANAGED_FRACTION, "0.5"),
-        ],
-        Some(4096),
-    ),
-    (
-        &[
-            (options::TASK_HEAP_SIZE, "512m"),
-            (options::NETWORK_MAX, "1g"),
-        ],
-        Some(8192),
-    ),
-    (
-        &[
-            (options::PROCESS_SIZE, "4g"),
-            (options::TASK_HEAP_SIZE, "1g"),
-            (options::NUMBER_OF_BUFFERS, "2048"),
-        ],
-        None,
-    ),
-    (&[], Some(300)),
-    (&[(options::JVM_OVERHEAD_FRACTION, "0.9")], Some(900)),
-    (
-        &[(options::PROCESS_SIZE, "4g"), (options::FLINK_SIZE, "4g")],
-        None,
-    ),
-    (
-        &[
-            (options::PROCESS_SIZE, "4g"),
-            (options::FLINK_SIZE, "3800m"),
-        ],
-        None,
-    ),
-    (&[(options::NUMBER_OF_TASK_SLOTS, "-2")], Some(2048)),
-    (
-        &[
-            (options::CPU_CORES, "2"),
-            (options::NUMBER_OF_TASK_SLOTS, "0"),
-        ],
-        Some(2048),
-    ),
-    (&[(options::CPU_CORES, "0.0")], Some(2048)),
-    (&[(options::CPU_CORES, "NaN")], Some(2048)),
-    (&[(options::HEAP_MB, "-5")], Some(2048)),
-    (&[(options::SEGMENT_SIZE, "1k")], Some(2048)),
-    (&[(options::SEGMENT_SIZE, "33k")], Some(2048)),
-    (&[(options::SEGMENT_SIZE, "2g")], Some(2048)),
-    (
-        &[
-            (options::TASK_HEAP_SIZE, "8388607t"),
-            (options::MANAGED_SIZE, "8388607t"),
-        ],
-        None,
-    ),
-    (&[(options::NUMBER_OF_BUFFERS, "-3")], Some(2048)),
-    (&[(options::PROCESS_SIZE, "8g")], Some(4096)),
-    (
-        &[(options::NETWORK_MIN, "1k"), (options::NETWORK_MAX, "1k")],
-        Some(4096),
-    ),
-    (
-        &[(options::NETWORK_MIN, "9t"), (options::SEGMENT_SIZE, "4k")],
-        Some(1 << 25),
-    ),
-    (
-        &[
-            (options::FLINK_SIZE, "1g"),
-            (options::TASK_HEAP_SIZE, "1m"),
-            (options::FRAMEWORK_HEAP_SIZE, "1m"),
-            (options::MANAGED_SIZE, "600m"),
-        ],
-        None,
-    ),
-    (&[(options::JVM_METASPACE_SIZE, "100k")], Some(4096)),
-    (
-        &[(options::MANAGED_SIZE, "1g"), (options::MANAGED_SIZE, "2g")],
-        Some(4096),
-    ),
-];
-
-const SIZES: [&str; 17] = [
-    options::PROCESS_SIZE,
-    options::FLINK_SIZE,
-    options::FRAMEWORK_HEAP_SIZE,
-    options::FRAMEWORK_OFF_HEAP_SIZE,
-    options::TASK_HEAP_SIZE,
-    options::TASK_OFF_HEAP_SIZE,
-    options::MANAGED_SIZE,
-    options::NETWORK_MIN,
-    options::NETWORK_MAX,
-    options::JVM_METASPACE_SIZE,
-    options::JVM_OVERHEAD_MIN,
-    options::JVM_OVERHEAD_MAX,
-    options::SEGMENT_SIZE,
-    options::HEAP_SIZE,
-    options::NUMBER_OF_BUFFERS,
-    "taskmanager.memory.size",
-    "taskmanager.network.memory.max",
-];
-const FRACTIONS: [&str; 3] = [
-    options::MANAGED_FRACTION,
-    options::NETWORK_FRACTION,
-    options::JVM_OVERHEAD_FRACTION,
-];
 
 fn size() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -187,10 +62,14 @@ fn of(origin: Origin, key: &str) -> Origin {
     }
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
+/// A size or a fraction under one of these keys.
+fn setting_of(
+    sizes: &'static [&'static str],
+    fractions: &'static [&'static str],
+) -> impl Strategy<Value = Setting> {
     let key_and_value = prop_oneof![
-        6 => (select(SIZES.to_vec()), size()),
-        2 => (select(FRACTIONS.to_vec()), fraction()),
+        6 => (select(sizes), size()),
+        2 => (select(fractions), fraction()),
     ];
     (key_and_value, origin()).prop_map(|((key, value), origin)| Setting {
         key: key.to_owned(),
@@ -199,45 +78,11 @@ fn setting() -> impl Strategy<Value = Setting> {
     })
 }
 
-prop_compose! {
-    /// Mostly something that clashes, alone or among other options.
-    fn request()(
-        (seed, seed_limit) in select(SEEDS.to_vec()),
-        origin in origin(),
-        settings in vec(setting(), 0..5),
-        takes_seed in prop::bool::weighted(0.7),
-        limit in option::of((200_u64..16_384).prop_map(Some)),
-        environment in option::weighted(0.2, size()),
-        version in select(FlinkVersion::ALL.to_vec()),
-        mode in select(vec![Mode::Standalone, Mode::Standalone, Mode::Kubernetes]),
-    ) -> Request {
-        let mut configuration = Configuration::new();
-        if takes_seed {
-            for (index, (key, value)) in seed.iter().enumerate() {
-                // One option twice is a conflict only in two places.
-                let origin = if index == 1 && seed[0].0 == *key {
-                    Origin::field("")
-                } else if seed.len() == 2 && seed[0].0 == seed[1].0 {
-                    Origin::FlinkConfiguration
-                } else {
-                    origin.clone()
-                };
-                configuration.push(*key, *value, of(origin, key));
-            }
-        }
-        settings.into_iter().for_each(|setting| {
-            let origin = of(setting.origin, &setting.key);
-            configuration.push(setting.key, setting.value, origin);
-        });
-        let limit = if takes_seed { limit.unwrap_or(seed_limit) } else { limit.flatten() };
-        Request {
-            mode,
-            container_limit: limit.map(Bytes::from_mebibytes),
-            memory_request: None,
-            cpu_limit: None,
-            legacy_heap_environment: environment,
-            ..Request::new(version, configuration)
-        }
+/// Whether the process that is asked about has a budget.
+fn solves(request: &Request) -> bool {
+    match request.role {
+        Role::TaskManager => solve(request).is_ok(),
+        Role::JobManager => jobmanager::solve(request).is_ok(),
     }
 }
 
@@ -345,8 +190,7 @@ fn check_joint(
             request.with_suggestion(change)
         })
     };
-    let solution = solve(&with(&mut joint.iter()));
-    prop_assert!(solution.is_ok(), "{joint:?}\n{solution:?}");
+    prop_assert!(solves(&with(&mut joint.iter())), "{joint:?}");
     for (index, change) in joint.iter().enumerate() {
         prop_assert!(!changes_nothing(change), "{change:?}");
         let mut others = joint
@@ -355,7 +199,7 @@ fn check_joint(
             .filter(|(other, _)| *other != index)
             .map(|(_, change)| change);
         prop_assert!(
-            joint.len() == 1 || solve(&with(&mut others)).is_err(),
+            joint.len() == 1 || !solves(&with(&mut others)),
             "{change:?} is idle in {joint:?}"
         );
     }
@@ -363,7 +207,7 @@ fn check_joint(
         for suggestion in conflicts.iter().flat_map(|conflict| &conflict.suggestions) {
             let alone = request.with_suggestion(suggestion);
             prop_assert!(
-                solve(&alone).is_err(),
+                !solves(&alone),
                 "{suggestion:?} alone does what {joint:?} does"
             );
         }
@@ -375,7 +219,7 @@ fn check(request: &Request) -> Result<Vec<Kind>, TestCaseError> {
     let options = Options::new(request);
     let before = Trial::new(request).findings();
     if before.is_empty() {
-        prop_assert!(solve(request).is_ok());
+        prop_assert!(solves(request));
         return Ok(Vec::new());
     }
     check_ways_out(request, &before)?;
@@ -420,49 +264,16 @@ fn name(kind: &Kind) -> String {
     text[..end].to_owned()
 }
 
-/// Every kind that the derivation and the checks after it can report.
-const KINDS: [&str; 29] = [
-    "MissingTotal",
-    "Size",
-    "Float",
-    "Integer",
-    "ExternalAmount",
-    "RangeInverted",
-    "FractionOutside",
-    "ComponentsExceedFlink",
-    "NetworkOutOfRange",
-    "NetworkDiffersFromBuffers",
-    "JvmExceedsProcess",
-    "ProcessBelowFlink",
-    "OverheadOutOfRange",
-    "CpuNotPositive",
-    "CpuNotFinite",
-    "LegacyHeapNegative",
-    "LegacyHeapEnvironment",
-    "SegmentTooSmall",
-    "SegmentNoPowerOfTwo",
-    "SegmentTooLarge",
-    "Overflow",
-    "NegativeBuffers",
-    "ProcessExceedsLimit",
-    "NetworkTooSmall",
-    "NetworkTooLarge",
-    "HeapTooSmall",
-    "MetaspaceTooSmall",
-    "SlotsInvalid",
-    "DuplicateSource",
-];
-
-#[test]
-fn every_conflict_has_exact_bounds_and_changes_that_work() {
+/// Checks so many requests, among which are ten of each of these kinds of violation, and none of another.
+fn check_all(requests: impl Strategy<Value = Request>, cases: u32, kinds: &[&str]) {
     let seen: Mutex<BTreeMap<String, u32>> = Mutex::default();
     let mut runner = TestRunner::new(Config {
-        cases: CASES,
+        cases,
         failure_persistence: None,
         max_shrink_iters: 300,
         ..Config::default()
     });
-    let result = runner.run(&request(), |request| {
+    let result = runner.run(&requests, |request| {
         let kinds = check(&request)?;
         let mut seen = seen.lock().expect("no case panics while it counts");
         for kind in &kinds {
@@ -476,11 +287,21 @@ fn every_conflict_has_exact_bounds_and_changes_that_work() {
         Err(error) => panic!("{error}"),
     }
     let seen = seen.into_inner().expect("no case panicked");
-    for kind in KINDS {
+    for kind in kinds {
         assert!(
-            seen.get(kind).is_some_and(|count| *count >= 10),
+            seen.get(*kind).is_some_and(|count| *count >= 10),
             "{kind} was hardly reached: {seen:?}"
         );
     }
-    assert_eq!(seen.len(), KINDS.len(), "{seen:?}");
+    assert_eq!(seen.len(), kinds.len(), "{seen:?}");
+}
+
+#[test]
+fn every_conflict_has_exact_bounds_and_changes_that_work() {
+    check_all(taskmanager::request(), CASES, &taskmanager::KINDS);
+}
+
+#[test]
+fn every_conflict_of_a_jobmanager_has_exact_bounds_and_changes_that_work() {
+    check_all(jobmanagers::request(), CASES, &jobmanagers::KINDS);
 }

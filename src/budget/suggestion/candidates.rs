@@ -173,7 +173,7 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
         Kind::ProcessBelowFlink { .. } => {
             let mut candidates = flink_total(options, false);
             candidates.extend([
-                Raise(Id::ProcessSize),
+                process_size(options, true),
                 remove(Id::ProcessSize),
                 remove(Id::FlinkSize),
             ]);
@@ -185,9 +185,9 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
             let too_small = overhead < minimum;
             let mut candidates = flink_total(options, !too_small);
             candidates.extend(if too_small {
-                [Raise(Id::ProcessSize), Lower(Id::JvmOverheadMin)]
+                [process_size(options, true), Lower(Id::JvmOverheadMin)]
             } else {
-                [Lower(Id::ProcessSize), Raise(Id::JvmOverheadMax)]
+                [process_size(options, false), Raise(Id::JvmOverheadMax)]
             });
             candidates.extend([Id::ProcessSize, Id::FlinkSize].map(remove));
             candidates
@@ -224,10 +224,8 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
         }
         Kind::NegativeBuffers { .. } => vec![remove(Id::NumberOfBuffers)],
         Kind::ProcessExceedsLimit { .. } => {
-            let mut candidates = Vec::new();
-            if options.is_set(Id::ProcessSize) {
-                candidates.push(Lower(Id::ProcessSize));
-            }
+            let written = written_total(options, Id::ProcessSize, false);
+            let mut candidates: Vec<_> = written.into_iter().collect();
             candidates.extend(flink_total(options, false));
             candidates.extend([RaiseLimit, remove(Id::ProcessSize), remove(Id::FlinkSize)]);
             candidates
@@ -331,10 +329,13 @@ fn moved(id: Id, upwards: bool) -> Candidate {
     }
 }
 
-/// Total Flink memory where it is written, under whatever name, moved down or up.
-fn written_flink_total(options: &Options<'_>, upwards: bool) -> Option<Candidate> {
-    if options.is_set(Id::FlinkSize) {
-        return Some(moved(Id::FlinkSize, upwards));
+/// A total where it is written, under whatever name, moved down or up.
+fn written_total(options: &Options<'_>, total: Id, upwards: bool) -> Option<Candidate> {
+    if options.is_set(total) {
+        return Some(moved(total, upwards));
+    }
+    if options.legacy_target() != total {
+        return None;
     }
     Some(match options.legacy_heap()? {
         LegacyHeap::Option(id) => moved(id, upwards),
@@ -345,13 +346,10 @@ fn written_flink_total(options: &Options<'_>, upwards: bool) -> Option<Candidate
 
 /// The total that the parts have to fit into.
 fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
-    if let Some(written) = written_flink_total(options, upwards) {
+    if let Some(written) = written_total(options, Id::FlinkSize, upwards) {
         vec![written]
-    } else if options.is_set(Id::ProcessSize) {
-        vec![
-            moved(Id::ProcessSize, upwards),
-            Candidate::Exactly(Edit::Remove(Id::ProcessSize)),
-        ]
+    } else if let Some(written) = written_total(options, Id::ProcessSize, upwards) {
+        vec![written, Candidate::Exactly(Edit::Remove(Id::ProcessSize))]
     } else if upwards && options.room_as_process_size.is_some() {
         vec![Candidate::RaiseLimit]
     } else {
@@ -359,9 +357,14 @@ fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
     }
 }
 
+/// The process size moved down or up, under whatever name it is written, or would be.
+fn process_size(options: &Options<'_>, upwards: bool) -> Candidate {
+    written_total(options, Id::ProcessSize, upwards).unwrap_or(moved(Id::ProcessSize, upwards))
+}
+
 /// What total Flink memory comes from, apart from the process size.
 fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
-    if let Some(written) = written_flink_total(options, upwards) {
+    if let Some(written) = written_total(options, Id::FlinkSize, upwards) {
         vec![written]
     } else if options.is_set(Id::TaskHeapSize) && options.is_set(Id::ManagedSize) {
         let size = |id| {
@@ -372,10 +375,10 @@ fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
         let mut ids = [Id::ManagedSize, Id::TaskHeapSize];
         ids.sort_by_key(|id| std::cmp::Reverse(size(*id)));
         ids.map(|id| moved(id, upwards)).into()
-    } else if options.is_set(Id::JvmHeapSize) {
-        [Id::JvmHeapSize, Id::OffHeapSize]
-            .map(|id| moved(id, upwards))
-            .into()
+    } else if options.role() == Role::JobManager {
+        let heap = written_total(options, Id::JvmHeapSize, upwards);
+        let off_heap = heap.is_some().then(|| moved(Id::OffHeapSize, upwards));
+        heap.into_iter().chain(off_heap).collect()
     } else {
         Vec::new()
     }
