@@ -23,6 +23,7 @@ mod cli_render;
 mod cli_transcripts;
 #[cfg(feature = "api")]
 mod configuration_file;
+#[cfg(feature = "cli")]
 mod conflict_pages;
 #[cfg(feature = "operator")]
 mod controller_behaviour;
