@@ -478,32 +478,4 @@ fn hexadecimal(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::java_double;
-
-    #[test]
-    fn doubles_are_written_as_java_writes_them() {
-        for (value, text) in [
-            (1.0, "1.0"),
-            (1e7, "1.0E7"),
-            (9_999_999.5, "9999999.5"),
-            (1e-3, "0.001"),
-            (1.25e-4, "1.25E-4"),
-            (5e-324, "4.9E-324"),
-            (2e-323, "2.0E-323"),
-            (-0.0, "-0.0"),
-            (123.0, "123.0"),
-            (0.5, "0.5"),
-            (0.012, "0.012"),
-            (-1.0e10, "-1.0E10"),
-            (f64::MAX, "1.7976931348623157E308"),
-            (4.35, "4.35"),
-            // Exactly between two texts of sixteen digits.
-            (f64::from(0.991_127_f32), "0.9911270141601562"),
-            (0.100_097_656_25, "0.10009765625"),
-            (f64::NEG_INFINITY, "-Infinity"),
-        ] {
-            assert_eq!(java_double(value), text);
-        }
-    }
-}
+mod tests;
