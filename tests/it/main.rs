@@ -5,6 +5,7 @@
     reason = "a test that unwraps fails, as it should"
 )]
 
+mod budget_answers;
 mod budget_conflicts;
 mod budget_jobmanager;
 mod budget_kubernetes;

@@ -1,0 +1,218 @@
+//! The parts of an answer that stand beside its sizes: places, sums, differences, remarks.
+
+use headroom::{
+    budget::{
+        Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Severity,
+        legacy::migration::{Deployment, ManagedMemory, Migration, Question, migrate},
+        minimum_container_limit, options, options_in_effect, solve,
+    },
+    bytes::Bytes,
+};
+
+fn configuration(settings: &[(&str, &str)]) -> Configuration {
+    settings
+        .iter()
+        .fold(Configuration::new(), |configuration, (key, value)| {
+            configuration.with(*key, *value, Origin::FlinkConfiguration)
+        })
+}
+
+fn request(version: FlinkVersion, settings: &[(&str, &str)]) -> Request {
+    Request::new(version, configuration(settings))
+}
+
+fn infeasible(version: FlinkVersion, settings: &[(&str, &str)]) -> Infeasible {
+    solve(&request(version, settings)).expect_err("these options clash")
+}
+
+fn only(infeasible: Infeasible) -> Conflict {
+    let mut errors: Vec<Conflict> = infeasible
+        .conflicts
+        .into_iter()
+        .filter(|conflict| conflict.severity == Severity::Error)
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors.remove(0)
+}
+
+#[test]
+fn a_place_is_named_as_a_person_finds_it() {
+    let file = |file: &str, line| Origin::File {
+        file: file.to_owned(),
+        line,
+        column: None,
+    };
+    for (origin, path) in [
+        (
+            file("a/b/flink-conf.yaml", Some(7)),
+            "key in flink-conf.yaml:7",
+        ),
+        (file("flink-conf.yaml", None), "key in flink-conf.yaml"),
+        (file("-", Some(7)), "key in standard input:7"),
+        (file("a/-", None), "key in -"),
+        (Origin::CommandLine, "-D key"),
+        (Origin::FlinkConfiguration, "spec.flinkConfiguration[key]"),
+        (Origin::field("spec.memory"), "spec.memory"),
+        (Origin::Environment, "key"),
+    ] {
+        assert_eq!(origin.path("key"), path);
+    }
+}
+
+#[test]
+fn a_sum_that_is_too_large_is_told_term_by_term() {
+    let conflict = only(infeasible(
+        FlinkVersion::V2_3,
+        &[(options::FLINK_SIZE, "1g"), (options::MANAGED_SIZE, "2g")],
+    ));
+    assert_eq!(conflict.code, Code::ComponentsExceedTotal);
+    let sum: u64 = conflict.sum.iter().map(|term| term.bytes.get()).sum();
+    let total = conflict.total.expect("the sum is compared with a total");
+    assert_eq!((total.name, total.bytes.get()), ("sum", sum));
+    assert!(sum > 2 << 30 && conflict.sum.iter().any(|term| term.name == "managed"));
+    assert_eq!(total.bound, "<= 1g");
+}
+
+#[test]
+fn options_that_are_not_written_count_with_their_defaults() {
+    let request = request(FlinkVersion::V1_20, &[(options::MANAGED_SIZE, "2g")]);
+    let request = Request {
+        legacy_heap_environment: Some("1g".to_owned()),
+        ..request
+    };
+    let found = options_in_effect(&request);
+    let value = |key: &str| {
+        let found = found.iter().find(|reference| reference.key == key)?;
+        Some((found.value.as_str(), found.is_default))
+    };
+    assert_eq!(value(options::MANAGED_SIZE), Some(("2g", false)));
+    assert_eq!(value(options::HEAP_ENVIRONMENT), Some(("1g", false)));
+    assert!(value(options::MANAGED_FRACTION).is_some_and(|(_, is_default)| is_default));
+    assert_eq!(value(options::PROCESS_SIZE), None);
+}
+
+#[test]
+fn an_option_of_flink_1_9_that_does_nothing_says_why() {
+    for (key, why) in [
+        ("taskmanager.memory.fraction", options::MANAGED_FRACTION),
+        ("taskmanager.memory.off-heap", "always native"),
+        ("taskmanager.memory.preallocate", "taken when it is needed"),
+    ] {
+        let budget = solve(&request(
+            FlinkVersion::V1_20,
+            &[(options::PROCESS_SIZE, "2g"), (key, "true")],
+        ))
+        .expect("it does no harm");
+        let [warning] = budget.warnings.as_slice() else {
+            panic!("{key}: {:#?}", budget.warnings)
+        };
+        assert_eq!(warning.code, Code::IneffectiveOption);
+        assert!(warning.message.contains(why), "{}", warning.message);
+    }
+}
+
+#[test]
+fn what_java_would_say_of_a_number_names_the_text() {
+    let conflict = only(infeasible(
+        FlinkVersion::V2_3,
+        &[
+            (options::PROCESS_SIZE, "2g"),
+            (options::NUMBER_OF_TASK_SLOTS, "2.0"),
+        ],
+    ));
+    let error = conflict.flink_error.expect("Flink refuses it as well");
+    let cause = error
+        .causes
+        .last()
+        .map_or(&error.message, |cause| &cause.message);
+    assert!(cause.contains("\"2.0\""), "{error:#?}");
+}
+
+/// With heap, managed memory and the number of buffers written, one container fits and no other does.
+#[test]
+fn a_fixed_number_of_buffers_bounds_the_container_from_both_sides() {
+    let request = request(
+        FlinkVersion::V1_16,
+        &[
+            (options::TASK_HEAP_SIZE, "512m"),
+            (options::MANAGED_SIZE, "512m"),
+            (options::NUMBER_OF_BUFFERS, "2048"),
+        ],
+    );
+    let limit = minimum_container_limit(&request).expect("there is one");
+    for (difference, solves) in [(-1_i64, false), (0, true)] {
+        let mebibytes = limit.whole_mebibytes().checked_add_signed(difference);
+        let limit = Bytes::from_mebibytes(mebibytes.expect("it is above zero"));
+        let answer = solve(&request.clone().with_container_limit(limit));
+        assert_eq!(answer.is_ok(), solves, "{limit}");
+    }
+}
+
+fn migration(settings: &[(&str, &str)]) -> Migration {
+    let question = Question {
+        deployment: Deployment::Standalone,
+        to: FlinkVersion::V1_20,
+        managed: ManagedMemory::Keep,
+    };
+    migrate(&configuration(settings), &question).expect("Flink 1.9 starts with it")
+}
+
+#[test]
+fn a_difference_is_the_new_size_less_the_old_one() {
+    let migration = migration(&[(options::HEAP_SIZE, "1000m")]);
+    let mut differences = 0;
+    for comparison in &migration.task_manager {
+        let (Some(old), Some(new)) = (comparison.old_bytes, comparison.new_bytes) else {
+            assert_eq!(comparison.difference_bytes, None);
+            continue;
+        };
+        let difference = i128::from(new.get()) - i128::from(old.get());
+        assert_eq!(
+            comparison.difference_bytes.map(i128::from),
+            Some(difference)
+        );
+        differences += 1;
+    }
+    assert!(differences >= 3, "{:#?}", migration.task_manager);
+}
+
+#[test]
+fn a_size_of_managed_memory_without_a_unit_is_told_apart_from_one_with() {
+    let note = |value: &str| {
+        let migration = migration(&[
+            (options::HEAP_SIZE, "2000m"),
+            ("taskmanager.memory.size", value),
+        ]);
+        let of_key = |key: Option<&str>| key == Some("taskmanager.memory.size");
+        let note = migration.notes.into_iter().find(|note| of_key(note.key));
+        note.expect("the key means something else now").message
+    };
+    assert!(note("300").contains("300 meant 300 MiB"));
+    assert!(!note("300m").contains("meant"));
+}
+
+#[test]
+fn a_number_of_flink_1_9_says_where_it_comes_from() {
+    let source = |settings: &[(&str, &str)], component: &str| {
+        let migration = migration(settings);
+        let mut rows = migration.task_manager.into_iter();
+        let row = rows.find(|row| row.component == component);
+        row.and_then(|row| row.old_source)
+            .expect("Flink 1.9 had the component")
+            .to_string()
+    };
+    let heap = (options::HEAP_SIZE, "2000m");
+    let minimum = "taskmanager.network.memory.min";
+    let fraction = source(&[heap], "network");
+    assert!(
+        fraction.ends_with(", by taskmanager.network.memory.fraction"),
+        "{fraction}"
+    );
+    let raised = source(&[heap, (minimum, "500m")], "network");
+    assert!(
+        raised.starts_with(&format!("raised to {minimum}; the fraction gives ")),
+        "{raised}"
+    );
+    let managed = source(&[heap, ("taskmanager.memory.size", "300m")], "managed");
+    assert_eq!(managed, "set by taskmanager.memory.size");
+}
