@@ -78,6 +78,14 @@ pub async fn run(mut command: Command, input: &str) -> Result<Output> {
     })
 }
 
+/// A SARIF log against the schema that OASIS publishes.
+///
+/// # Errors
+/// When the checker cannot be built. That the log departs from the schema is in the output.
+pub async fn check_sarif(log: &str) -> Result<Output> {
+    run(Command::new(build(Tool::Sarif).await?), log).await
+}
+
 impl Cluster {
     /// kubectl against this cluster, with all rights.
     ///

@@ -31,18 +31,21 @@ pub enum Tool {
     Helm,
     /// Checks manifests against schemas.
     Kubeconform,
+    /// Checks SARIF logs against the schema that OASIS publishes.
+    Sarif,
     /// Ties the life of a process to its parent's.
     Leash,
 }
 
 impl Tool {
     /// All tools, in the order in which they are worth building.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Leash,
         Self::ControlPlane,
         Self::Kwok,
         Self::Helm,
         Self::Kubeconform,
+        Self::Sarif,
     ];
 
     /// The tool's directory under `e2e/tools`, and the name of its binary.
@@ -53,6 +56,7 @@ impl Tool {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::Kubeconform => "kubeconform",
+            Self::Sarif => "sarif",
             Self::Leash => "leash",
         }
     }
@@ -60,7 +64,7 @@ impl Tool {
     /// The Go package that becomes the binary.
     const fn package(self) -> &'static str {
         match self {
-            Self::ControlPlane | Self::Leash => ".",
+            Self::ControlPlane | Self::Leash | Self::Sarif => ".",
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::Kubeconform => "github.com/yannh/kubeconform/cmd/kubeconform",
@@ -83,6 +87,8 @@ impl Tool {
                 &["helm.sh/helm/v4/internal/version.version"],
             )),
             Self::Kubeconform => Some(("github.com/yannh/kubeconform", &["main.version"])),
+            // The program is ours; its main module is the one that has the schema.
+            Self::Sarif => Some(("github.com/securego/gosec/v2", &[])),
             Self::Leash => None,
         }
     }
@@ -91,6 +97,7 @@ impl Tool {
     const fn data(self) -> &'static [&'static str] {
         match self {
             Self::Kwok => &["kustomize/stage"],
+            Self::Sarif => &["report/sarif/testdata"],
             Self::ControlPlane | Self::Helm | Self::Kubeconform | Self::Leash => &[],
         }
     }

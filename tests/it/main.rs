@@ -5,6 +5,8 @@
     reason = "a test that unwraps fails, as it should"
 )]
 
+#[cfg(feature = "cli")]
+mod annotations;
 mod budget_answers;
 mod budget_conflicts;
 mod budget_jobmanager;

@@ -30,3 +30,4 @@ mod readme;
 mod real_flink;
 mod real_flink_files;
 mod resource;
+mod sarif;
