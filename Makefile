@@ -19,8 +19,13 @@ CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ_ROOT := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 CARGO_FUZZ := $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
-# How long each fuzz target runs.
+# What is fuzzed, and how long each.
+FUZZ_TARGETS ?= check configuration consumer_weights job migrate sizes solve
 FUZZ_SECONDS ?= 60
+
+CARGO_MUTANTS_VERSION := 27.1.0
+CARGO_MUTANTS_ROOT := $(CACHE)/tools/cargo-mutants-$(CARGO_MUTANTS_VERSION)
+CARGO_MUTANTS := $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
 
 # One line that says which step runs, and how many seconds went by before it.
 START := $(shell date +%s)
@@ -102,10 +107,22 @@ e2e: ## Tests against a real Kubernetes control plane
 .PHONY: fuzz
 fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs a nightly compiler and c++)
 	$(call step,fuzzing)
-	@for target in sizes solve configuration migrate consumer_weights job; do \
-	  PATH='$(CARGO_FUZZ_ROOT)/bin':"$$PATH" $(CARGO) +nightly fuzz run $$target --target-dir '$(CACHE)/target-fuzz' -- \
-	    -max_total_time=$(FUZZ_SECONDS); \
+	@for target in $(FUZZ_TARGETS); do \
+	  found='$(CACHE)/corpus/'$$target; mkdir -p "$$found"; \
+	  PATH='$(CARGO_FUZZ_ROOT)/bin':"$$PATH" $(CARGO) +nightly fuzz run $$target --target-dir '$(CACHE)/target-fuzz' \
+	    "$$found" fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -len_control=0 -max_len=4096; \
 	done
+
+# What the tests of the core let through: those that build without its surroundings, with fewer random cases each. The
+# exit code 2 says that something was let through; what it was stands in the directory that is named.
+.PHONY: mutants
+mutants: $(CARGO_MUTANTS) ## Wrong changes to the core that no test notices (SHARD=0/48 tries each 48th; all take hours)
+	$(call step,changing the core and testing it)
+	@out='$(CACHE)/mutants'; mkdir -p "$$out"; printf 'results in %s\n' "$$out/mutants.out"; \
+	PROPTEST_CASES=64 PROPTEST_MAX_SHRINK_ITERS=0 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 \
+	CARGO_TARGET_DIR='$(CACHE)/target-mutants' CARGO_PROFILE_DEV_DEBUG=0 PATH='$(CARGO_MUTANTS_ROOT)/bin':"$$PATH" \
+	  $(CARGO) mutants --package headroom --no-default-features --output "$$out" \
+	    $(if $(SHARD),--sharding round-robin --shard $(SHARD)) $(ARGUMENTS) -- --lib --test it
 
 .PHONY: flink-diff
 flink-diff: ## Released Flink and the solver, the same random questions (N=100000 VERSIONS=all SEED=; needs a JDK 17 and Maven)
@@ -157,6 +174,11 @@ $(CARGO_FUZZ):
 	@printf '==> building cargo-fuzz %s into %s (once)\n' '$(CARGO_FUZZ_VERSION)' '$(CARGO_FUZZ_ROOT)'
 	@CARGO_TARGET_DIR='$(CACHE)/target-cargo-fuzz' $(CARGO) install --locked --version $(CARGO_FUZZ_VERSION) --root '$(CARGO_FUZZ_ROOT)' cargo-fuzz
 	@rm -rf '$(CACHE)/target-cargo-fuzz'
+
+$(CARGO_MUTANTS):
+	@printf '==> building cargo-mutants %s into %s (once)\n' '$(CARGO_MUTANTS_VERSION)' '$(CARGO_MUTANTS_ROOT)'
+	@CARGO_TARGET_DIR='$(CACHE)/target-cargo-mutants' $(CARGO) install --locked --version $(CARGO_MUTANTS_VERSION) --root '$(CARGO_MUTANTS_ROOT)' cargo-mutants
+	@rm -rf '$(CACHE)/target-cargo-mutants'
 
 .PHONY: clean-cache
 clean-cache: ## Delete everything that was built outside the checkout

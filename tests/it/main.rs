@@ -41,6 +41,8 @@ mod fake_api;
 #[cfg(feature = "operator")]
 mod fake_api_transcript;
 #[cfg(feature = "cli")]
+mod fuzz_corpus;
+#[cfg(feature = "cli")]
 mod linter;
 #[cfg(feature = "cli")]
 mod picture;
