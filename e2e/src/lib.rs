@@ -13,7 +13,7 @@
 //! | [`controller`] | builds and runs a controller as a child process |
 //! | [`flink`] | real Flink: asked for its answer, and started |
 //! | [`flink_diff`] | the solver against Flink, on random questions |
-//! | [`programs`] | kubectl, helm and kubeconform against a cluster |
+//! | [`programs`] | kubectl, helm and kubeconform against a cluster; SARIF logs against their schema |
 //! | [`wait`] | waits with a deadline and says what it saw instead |
 //! | [`process`] | processes that end with us; their memory and processor time |
 //! | [`tools`] | builds the Go programs, once |

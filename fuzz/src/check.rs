@@ -108,7 +108,7 @@ fn document(input: &mut Unstructured<'_>) -> Result<String> {
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: a}}\nspec: {{template: {{spec: {{containers: [{{name: a, \
              image: 'flink:{}', args: [taskmanager, {}], resources: {{limits: {{memory: {memory}, cpu: {cpu}}}}}, env: [{{name: \
              {}, value: {}}}]}}]}}}}}}\n",
-            input.choose(&FlinkVersion::ALL)?,
+            input.choose(FlinkVersion::ALL)?,
             value(input)?,
             input.choose(&[
                 "FLINK_PROPERTIES",
@@ -143,10 +143,10 @@ fn value(input: &mut Unstructured<'_>) -> Result<String> {
             input.choose(&["m", "Mi", "Gi", "g", "", "M"])?
         ),
         4 => format!("0.{}", input.arbitrary::<u8>()?),
-        5 => input.choose(&FlinkVersion::ALL)?.as_str().to_owned(),
+        5 => input.choose(FlinkVersion::ALL)?.as_str().to_owned(),
         6 => format!(
             "v{}",
-            input.choose(&FlinkVersion::ALL)?.as_str().replace('.', "_")
+            input.choose(FlinkVersion::ALL)?.as_str().replace('.', "_")
         ),
         7 => (*input.choose(&[
             "null", "[]", "{}", "~", "''", "'1.20'", "-1", ".nan", "0x10", "!!str 4", "&a 4", "*a",

@@ -5,7 +5,7 @@ use headroom::budget::FlinkVersion;
 
 /// Any version.
 pub fn version(input: &mut Unstructured<'_>) -> Result<FlinkVersion> {
-    input.choose(&FlinkVersion::ALL).copied()
+    input.choose(FlinkVersion::ALL).copied()
 }
 
 /// All that is left of the input, up to where it is no text any more.
