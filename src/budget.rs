@@ -214,6 +214,10 @@ pub struct Budget {
     pub cpu_cores: f64,
     /// Slots of the TaskManager.
     pub number_of_task_slots: i32,
+    /// Up to Flink 1.12 the number of slots as it is written, where [`derive`] did not look at it and the started
+    /// TaskManager cannot read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable_slots: Option<String>,
     /// Amounts of external resources by name, in the order of the configured list.
     pub external_resources: Vec<(String, i64)>,
     /// Size of a memory segment, the unit of network and managed memory.
@@ -385,7 +389,13 @@ fn assemble(options: &Options<'_>, derivation: Derivation) -> Budget {
         total_flink: component(derivation.total_flink),
         total_process: component(derivation.total_process),
         cpu_cores: derivation.cpu_cores,
-        number_of_task_slots: derivation.number_of_task_slots,
+        number_of_task_slots: derivation.number_of_task_slots.unwrap_or(1),
+        unreadable_slots: derivation
+            .number_of_task_slots
+            .is_none()
+            .then(|| options.setting(options::Id::NumberOfTaskSlots))
+            .flatten()
+            .map(|setting| setting.value.clone()),
         external_resources: derivation.external_resources,
         segment_size,
         container_limit: options.request.container_limit,

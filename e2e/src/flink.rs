@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{
     process::Process,
@@ -104,17 +105,19 @@ pub fn class_path(part: Part, version: &str) -> Result<String> {
     let directory = cache_directory()?.join("flink");
     fs::create_dir_all(&directory)
         .with_context(|| format!("failed to create {}", directory.display()))?;
-    let file = directory.join(format!("{}-{version}.classpath", part.name()));
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("flink")
+        .join(part.name())
+        .join("pom.xml");
+    // Another list of artifacts is another class path.
+    let artifacts = digest_of(&[&pom])?;
+    let file = directory.join(format!("{}-{version}-{artifacts}.classpath", part.name()));
     if let Ok(text) = fs::read_to_string(&file)
         && text.split(':').all(|jar| Path::new(jar).is_file())
     {
         return Ok(text);
     }
     let mut progress = Progress::new(format!("Flink {version} ({} classes)", part.name()));
-    let pom = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("flink")
-        .join(part.name())
-        .join("pom.xml");
     let mut command = Command::new("mvn");
     command
         .args(["-q", "-B", CLASS_PATH_GOAL])
@@ -146,6 +149,25 @@ pub fn class_path(part: Part, version: &str) -> Result<String> {
     }
     progress.end("fetched");
     fs::read_to_string(&file).with_context(|| format!("failed to read {}", file.display()))
+}
+
+/// A short name for what these files hold.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn digest_of(files: &[impl AsRef<Path>]) -> Result<String> {
+    let mut digest = Sha256::new();
+    for file in files {
+        let file = file.as_ref();
+        let text = fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
+        digest.update(text);
+    }
+    let bytes = digest.finalize();
+    Ok(bytes
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// The minor release of a version: 1 and 20 of `1.20.5`.

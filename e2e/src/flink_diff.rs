@@ -61,7 +61,7 @@ const SHRUNK: usize = 3;
 /// What one run asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How many questions.
+    /// How many questions, and up to as many again as long as a rule was never exercised.
     pub questions: usize,
     /// What the questions follow from.
     pub seed: u64,
@@ -112,8 +112,12 @@ pub fn compare(release: Release, plan: &Plan) -> Result<Comparison> {
     let mut timed: Vec<Request> = Vec::new();
     let mut found: Vec<Mismatch> = Vec::new();
     let mut asked = 0;
-    while asked < plan.questions {
-        let questions = generator.questions(BATCH.min(plan.questions - asked));
+    // As long as a rule was never exercised, up to as many questions again.
+    while asked < plan.questions
+        || asked < 2 * plan.questions && !coverage.missed(release).is_empty()
+    {
+        let most = if asked < plan.questions { 1 } else { 2 } * plan.questions;
+        let questions = generator.questions(BATCH.min(most - asked));
         let answers = flink.ask(&questions)?;
         asked += questions.len();
         for (question, answer) in questions.into_iter().zip(answers) {

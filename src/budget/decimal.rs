@@ -195,10 +195,12 @@ pub(crate) fn java_double(value: f64) -> String {
         let nearest = format!("{:.1e}", value.abs());
         digits *= 10;
         exponent -= 1;
-        if let (Some(tens), Some(ones)) = (nearest.get(..1), nearest.get(2..3))
+        if let Some((mantissa, power)) = nearest.split_once('e')
             && nearest.parse() == Ok(value.abs())
+            && let (Ok(two), Ok(power)) = (mantissa.replace('.', "").parse(), power.parse::<i32>())
         {
-            digits = format!("{tens}{ones}").parse().unwrap_or(digits);
+            // The nearest may have another power of ten: twice the smallest double is 9.9E-324, not 1E-323.
+            (digits, exponent) = (two, power - 1);
         }
     }
     let text = digits.to_string();

@@ -202,7 +202,8 @@ pub(super) struct Derivation {
     pub total_flink: Amount,
     pub total_process: Amount,
     pub cpu_cores: f64,
-    pub number_of_task_slots: i32,
+    /// None where the derivation did not look at it, and it is no number.
+    pub number_of_task_slots: Option<i32>,
     pub external_resources: Vec<(String, i64)>,
 }
 

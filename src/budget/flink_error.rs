@@ -319,7 +319,7 @@ fn chain(kind: &Kind, options: &Options<'_>) -> Option<Vec<FlinkCause>> {
                 options::CPU_CORES
             ),
         )],
-        Kind::CpuNotFinite { value } => {
+        Kind::CpuNotFinite { value, .. } => {
             let letter = if value.is_nan() { 'N' } else { 'I' };
             vec![cause(
                 NUMBER_FORMAT,
@@ -380,6 +380,12 @@ pub(super) fn of_first(first: FirstViolation, options: &Options<'_>) -> FlinkErr
         .0
         .and_then(|violation| of(&violation, options))
         .expect("a derivation stops only at what Flink reports, and keeps it")
+}
+
+/// The exception for an option that is no whole number.
+pub(super) fn integer_unreadable(key: &str, value: &str) -> FlinkError {
+    FlinkError::argument(format!("Could not parse value '{value}' for key '{key}'."))
+        .caused_by(FlinkError::number_format(integer_message(value)))
 }
 
 /// The exception with which a started TaskManager refuses its number of slots; mirrors

@@ -163,19 +163,16 @@ fn derive_worker<S: Strictness>(
     derivation: &Derivation,
     strictness: &mut S,
 ) -> Result<WorkerDerivation, Stop> {
-    let version = options.version();
-    let mut deriver = Deriver::new(options, strictness);
-    deriver.step = Step::Afterwards;
+    let mut deriver = after_the_client(options, strictness);
     let cpu_cores = cpu_of_worker(&mut deriver, derivation)?;
-    let ignores_totals = match version.manages_resources_by_the_grain() {
+    let ignores_totals = match options.version().manages_resources_by_the_grain() {
         FineGrained::Never => false,
         FineGrained::Optional { default } => deriver.boolean(Id::FineGrained)?.unwrap_or(default),
         FineGrained::Always => true,
     };
-    let factors = factors(&mut deriver)?;
     let mut jvm = derivation.jvm();
     if ignores_totals {
-        let mut deriver = deriver.without_process_size();
+        let mut deriver = after_the_client(options, strictness).without_process_size();
         let parts = [
             derivation.framework_heap,
             derivation.framework_off_heap,
@@ -189,10 +186,14 @@ fn derive_worker<S: Strictness>(
             jvm = deriver.jvm_from_flink(total_flink)?;
         }
     }
+    let mut deriver = after_the_client(options, strictness);
     Ok(WorkerDerivation {
         jvm,
         cpu_cores,
-        factors,
+        factors: Factors {
+            memory: factor(&mut deriver, Id::KubernetesMemoryLimitFactor)?,
+            cpu: factor(&mut deriver, Id::KubernetesCpuLimitFactor)?,
+        },
         ignores_totals,
     })
 }
@@ -202,10 +203,21 @@ fn derive_jobmanager_pod<S: Strictness>(
     options: &Options<'_>,
     strictness: &mut S,
 ) -> Result<(f64, Factors), Stop> {
+    let mut deriver = after_the_client(options, strictness);
+    let memory = factor(&mut deriver, Id::KubernetesMemoryLimitFactor)?;
+    let cpu_cores = deriver.double(Id::KubernetesCpu)?.unwrap_or(1.0);
+    let cpu = factor(&mut deriver, Id::KubernetesCpuLimitFactor)?;
+    Ok((cpu_cores, Factors { memory, cpu }))
+}
+
+/// What the client derived stands; what is wrong from here on has none of the client's prefixes.
+fn after_the_client<'a, 'b, S: Strictness>(
+    options: &'a Options<'b>,
+    strictness: &'a mut S,
+) -> Deriver<'a, 'b, S> {
     let mut deriver = Deriver::new(options, strictness);
     deriver.step = Step::Afterwards;
-    let cpu_cores = deriver.double(Id::KubernetesCpu)?.unwrap_or(1.0);
-    Ok((cpu_cores, factors(&mut deriver)?))
+    deriver
 }
 
 /// The cores that are configured, else those of Kubernetes, else one for each slot.
@@ -213,38 +225,42 @@ fn cpu_of_worker<S: Strictness>(
     deriver: &mut Deriver<'_, '_, S>,
     derivation: &Derivation,
 ) -> Result<f64, Stop> {
+    let option = Id::KubernetesCpu;
     let of_kubernetes = deriver
-        .double(Id::KubernetesCpu)?
+        .double(option)?
         .filter(|cores| *cores > 0.0 && !deriver.options.is_set(Id::CpuCores));
-    let Some(cores) = of_kubernetes else {
+    let Some(mut cores) = of_kubernetes else {
         return Ok(derivation.cpu_cores);
     };
     if !cores.is_finite() {
-        deriver.violated(Kind::CpuNotFinite { value: cores })?;
+        deriver.violated(Kind::CpuNotFinite {
+            option,
+            value: cores,
+        })?;
     }
-    Ok(if deriver.options.version().rounds_cpu_cores() {
-        round_down_to_eight_places(cores)
-    } else {
-        cores
-    })
+    if deriver.options.version().rounds_cpu_cores() {
+        cores = round_down_to_eight_places(cores);
+    }
+    // Flink takes them as those that were configured and derives the process once more.
+    if cores == 0.0 {
+        deriver.step = Step::Derivation;
+        deriver.violated(Kind::CpuNotPositive { option })?;
+        deriver.step = Step::Afterwards;
+    }
+    Ok(cores)
 }
 
-fn factors<S: Strictness>(deriver: &mut Deriver<'_, '_, S>) -> Result<Factors, Stop> {
-    let mut factor = |id| {
-        if !deriver.options.version().has_limit_factors() {
-            return Ok(1.0);
-        }
-        let factor = deriver.double(id)?.unwrap_or(1.0);
-        if factor >= 1.0 {
-            return Ok(factor);
-        }
-        deriver.violated(Kind::LimitFactorBelowOne { option: id, factor })?;
-        Ok(1.0)
-    };
-    Ok(Factors {
-        memory: factor(Id::KubernetesMemoryLimitFactor)?,
-        cpu: factor(Id::KubernetesCpuLimitFactor)?,
-    })
+/// What a limit is of its request.
+fn factor<S: Strictness>(deriver: &mut Deriver<'_, '_, S>, option: Id) -> Result<f64, Stop> {
+    if !deriver.options.version().has_limit_factors() {
+        return Ok(1.0);
+    }
+    let factor = deriver.double(option)?.unwrap_or(1.0);
+    if factor >= 1.0 {
+        return Ok(factor);
+    }
+    deriver.violated(Kind::LimitFactorBelowOne { option, factor })?;
+    Ok(1.0)
 }
 
 fn container(total_process: Bytes, cpu_cores: f64, factors: &Factors) -> ContainerResources {

@@ -10,7 +10,7 @@ use super::{
     decimal::Decimal,
     flink_error,
     infeasible::{Change, Code, Conflict, FlinkError, OptionReference, Severity, Suggestion, Term},
-    memory_size,
+    memory_size, options,
     version::FlinkVersion,
 };
 use crate::bytes::Bytes;
@@ -68,6 +68,12 @@ pub struct SlotFit {
 /// # Errors
 /// The exception with which the started TaskManager refuses its number of slots.
 pub fn default_profile(budget: &Budget) -> Result<SlotProfile, FlinkError> {
+    if let Some(written) = &budget.unreadable_slots {
+        return Err(flink_error::integer_unreadable(
+            options::NUMBER_OF_TASK_SLOTS,
+            written,
+        ));
+    }
     // Many configurations have been written with −1, which Flink reads as one.
     let slots = match budget.number_of_task_slots {
         -1 => 1,

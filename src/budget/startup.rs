@@ -91,13 +91,20 @@ pub(super) fn check_taskmanager(
     // Less than a hundred-millionth of a core is rounded down to none, which only the started process refuses.
     if derivation.cpu_cores == 0.0 {
         report(Kind::CpuNotPositive {
-            from_slots: !options.is_set(Id::CpuCores),
+            option: if options.is_set(Id::CpuCores) {
+                Id::CpuCores
+            } else {
+                Id::NumberOfTaskSlots
+            },
         });
     }
-    // −1 is Flink's way to say one.
-    let slots = derivation.number_of_task_slots;
-    if slots < 1 && slots != -1 {
-        report(Kind::SlotsInvalid { slots });
+    match derivation.number_of_task_slots {
+        None => report(Kind::Integer {
+            option: Id::NumberOfTaskSlots,
+        }),
+        // −1 is Flink's way to say one.
+        Some(slots) if slots < 1 && slots != -1 => report(Kind::SlotsInvalid { slots }),
+        Some(_) => {}
     }
     // The started TaskManager reads the segment size even where the derivation did not.
     let configured = options

@@ -235,32 +235,21 @@ pub(super) fn state(options: &Options<'_>, kind: &Kind, enough: Option<Bytes>) -
             *total_flink,
             *metaspace,
         ),
-        Kind::CpuNotPositive { from_slots } => {
-            let id = if *from_slots {
-                Id::NumberOfTaskSlots
-            } else {
-                Id::CpuCores
-            };
-            simple(
-                Code::NumberInvalid,
-                &[id],
-                "> 0",
-                format!(
-                    "{} is {}, and a TaskManager needs a positive number of CPU cores",
-                    path(id),
-                    value(id)
-                ),
-            )
-        }
-        Kind::CpuNotFinite { .. } => simple(
+        Kind::CpuNotPositive { option } => simple(
             Code::NumberInvalid,
-            &[Id::CpuCores],
-            "a finite number",
+            &[*option],
+            "> 0",
             format!(
-                "{} is {}, no finite number",
-                path(Id::CpuCores),
-                value(Id::CpuCores)
+                "{} is {}, and a TaskManager needs a positive number of CPU cores",
+                path(*option),
+                value(*option)
             ),
+        ),
+        Kind::CpuNotFinite { option, .. } => simple(
+            Code::NumberInvalid,
+            &[*option],
+            "a finite number",
+            format!("{} is {}, no finite number", path(*option), value(*option)),
         ),
         Kind::LegacyHeapNegative { mebibytes } => simple(
             Code::SizeInvalid,

@@ -262,7 +262,8 @@ impl<S: Strictness> Deriver<'_, '_, S> {
         Ok(network)
     }
 
-    fn cpu_and_slots(&mut self) -> Result<(f64, i32), Stop> {
+    /// The cores, and the number of slots; none where nobody read it yet and it is no number.
+    fn cpu_and_slots(&mut self) -> Result<(f64, Option<i32>), Stop> {
         let version = self.options.version();
         let mut slots = None;
         let cores = match self.options.setting(Id::CpuCores) {
@@ -283,11 +284,17 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             }
         };
         if cores <= 0.0 {
-            self.violated(Kind::CpuNotPositive {
-                from_slots: slots.is_some(),
-            })?;
+            let option = if slots.is_some() {
+                Id::NumberOfTaskSlots
+            } else {
+                Id::CpuCores
+            };
+            self.violated(Kind::CpuNotPositive { option })?;
         } else if !cores.is_finite() {
-            self.violated(Kind::CpuNotFinite { value: cores })?;
+            self.violated(Kind::CpuNotFinite {
+                option: Id::CpuCores,
+                value: cores,
+            })?;
         }
         let cores = if version.rounds_cpu_cores() {
             decimal::round_down_to_eight_places(cores)
@@ -295,13 +302,15 @@ impl<S: Strictness> Deriver<'_, '_, S> {
             cores
         };
         let slots = match slots {
-            Some(slots) => slots,
+            Some(slots) => Some(slots),
             // Before 1.13 the number of slots is no part of the derivation once the cores are set.
-            None if version.carries_slots() => self.integer(Id::NumberOfTaskSlots)?.unwrap_or(1),
+            None if version.carries_slots() => {
+                Some(self.integer(Id::NumberOfTaskSlots)?.unwrap_or(1))
+            }
             None => self
                 .options
                 .setting(Id::NumberOfTaskSlots)
-                .map_or(1, |slots| parse_java_integer(&slots.value).unwrap_or(0)),
+                .map_or(Some(1), |slots| parse_java_integer(&slots.value)),
         };
         Ok((cores, slots))
     }

@@ -84,9 +84,14 @@ pub(super) fn violations(options: &Options<'_>) -> (Option<Derived>, Vec<Violati
     let mut own = |kind: Kind| {
         // The number of slots stands in for the cores, and may have been refused as such.
         let known_as_cores = matches!(kind, Kind::SlotsInvalid { .. })
-            && violations
-                .iter()
-                .any(|known| matches!(known.kind, Kind::CpuNotPositive { from_slots: true }));
+            && violations.iter().any(|known| {
+                matches!(
+                    known.kind,
+                    Kind::CpuNotPositive {
+                        option: Id::NumberOfTaskSlots
+                    }
+                )
+            });
         if !known_as_cores
             && !violations
                 .iter()

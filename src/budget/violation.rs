@@ -132,9 +132,9 @@ pub(super) enum Kind {
         metaspace: Bytes,
     },
     /// E11.
-    CpuNotPositive { from_slots: bool },
+    CpuNotPositive { option: Id },
     /// CPU cores are NaN or infinite.
-    CpuNotFinite { value: f64 },
+    CpuNotFinite { option: Id, value: f64 },
     /// E12.
     LegacyHeapNegative { mebibytes: i32 },
     /// E13.

@@ -123,6 +123,43 @@ fn a_limit_below_its_request_is_a_conflict() {
 }
 
 #[test]
+fn cores_of_kubernetes_that_are_no_cores_are_a_conflict_of_that_option() {
+    // Less than a hundred-millionth is rounded down to none.
+    for cores in ["1e-9", "Infinity", "many"] {
+        for (version, key) in [
+            (FlinkVersion::V1_16, "kubernetes.taskmanager.cpu"),
+            (FlinkVersion::V2_1, options::KUBERNETES_TASKMANAGER_CPU),
+        ] {
+            let clash = request(version, &[(options::PROCESS_SIZE, "4g"), (key, cores)]);
+            let infeasible = solve(&clash).expect_err(cores);
+            let [conflict] = &infeasible.conflicts[..] else {
+                panic!("{cores}: {infeasible}");
+            };
+            assert_eq!(conflict.code, Code::NumberInvalid);
+            assert!(
+                conflict.message.contains(key) && conflict.message.contains(cores),
+                "{conflict:?}"
+            );
+            assert!(!conflict.suggestions.is_empty(), "{conflict:?}");
+            for suggestion in &conflict.suggestions {
+                assert!(
+                    solve(&clash.with_suggestion(suggestion)).is_ok(),
+                    "{suggestion}"
+                );
+            }
+            // Configured cores win, as long as the others can be read.
+            let configured = clash.configuration.clone().with(
+                options::CPU_CORES,
+                "2",
+                Origin::FlinkConfiguration,
+            );
+            let configured = Request::new(version, configured).with_mode(Mode::Kubernetes);
+            assert_eq!(worker_pod(&configured).is_ok(), cores != "many");
+        }
+    }
+}
+
+#[test]
 fn a_legacy_heap_is_the_process_on_kubernetes() {
     let old = request(FlinkVersion::V1_16, &[(options::HEAP_SIZE, "4g")]);
     assert_eq!(
@@ -204,6 +241,39 @@ fn a_slot_gets_an_equal_share_cut_off_as_the_version_does_it() {
         "Invalid configuration value for taskmanager.numberOfTaskSlots : 0 - Number of task slots must be at least \
          one."
     );
+}
+
+#[test]
+fn slots_that_only_the_started_process_reads_are_a_conflict_all_the_same() {
+    for slots in ["two", "", "1.0"] {
+        let budget = budget(FlinkVersion::V1_12, slots, "1.5");
+        let error = slots::default_profile(&budget).unwrap_err();
+        assert_eq!(
+            error.message,
+            format!("Could not parse value '{slots}' for key 'taskmanager.numberOfTaskSlots'.")
+        );
+        assert_eq!(error.causes[0].class, "java.lang.NumberFormatException");
+        let clash = request(
+            FlinkVersion::V1_12,
+            &[
+                (options::PROCESS_SIZE, "4g"),
+                (options::NUMBER_OF_TASK_SLOTS, slots),
+                (options::CPU_CORES, "1.5"),
+            ],
+        )
+        .with_mode(Mode::Standalone);
+        let infeasible = solve(&clash).expect_err(slots);
+        let [conflict] = &infeasible.conflicts[..] else {
+            panic!("{slots}: {infeasible}");
+        };
+        assert_eq!(conflict.code, Code::NumberInvalid);
+        for suggestion in &conflict.suggestions {
+            assert!(
+                solve(&clash.with_suggestion(suggestion)).is_ok(),
+                "{suggestion}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long, default_value = "all", value_name = "VERSIONS")]
     versions: String,
 
-    /// Questions for each release
+    /// Questions for each release, and up to as many again as long as a rule was never exercised
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     questions: usize,
 

@@ -5,7 +5,9 @@
 use std::{hint::black_box, time::Instant};
 
 use anyhow::{Result, anyhow};
-use headroom::budget::{Configuration, FlinkVersion, Origin, Request, derive, options};
+use headroom::budget::{
+    Configuration, FlinkVersion, Mode, Origin, Request, Role, derive, heap_environment,
+};
 
 use super::{
     check::{self, Outcome},
@@ -20,8 +22,18 @@ pub fn request(version: FlinkVersion, question: &Question) -> Request {
     for (key, value) in &question.options {
         configuration.push(key.clone(), value.clone(), Origin::FlinkConfiguration);
     }
-    let mut request = Request::new(version, configuration);
-    request.legacy_heap_environment = question.environment.get(options::HEAP_ENVIRONMENT).cloned();
+    let role = question.kind.role().unwrap_or(Role::TaskManager);
+    // The JobManager of 1.10 is asked for the cut-off of its container.
+    let is_cut_off = role == Role::JobManager && version == FlinkVersion::V1_10;
+    let mode = if question.kind.is_on_kubernetes() || is_cut_off {
+        Mode::Kubernetes
+    } else {
+        Mode::Standalone
+    };
+    let mut request = Request::new(version, configuration)
+        .with_role(role)
+        .with_mode(mode);
+    request.legacy_heap_environment = question.environment.get(heap_environment(role)).cloned();
     request
 }
 

@@ -5,10 +5,15 @@
 
 mod answers;
 mod errors;
+mod jobmanager;
+mod kubernetes;
+mod logs;
+mod process;
 mod taskmanager;
 
 use std::collections::BTreeMap;
 
+use headroom::budget::{FlinkVersion, Role};
 use serde_json::Value;
 
 use super::{
@@ -34,12 +39,21 @@ pub struct Coverage {
 impl Coverage {
     /// Counts what one question hit.
     pub fn record(&mut self, release: Release, question: &Question, answer: &Value) {
-        let hit = match (question.kind, release.version) {
-            (Kind::TaskManager, Some(version)) => taskmanager::hit(version, question),
-            _ => answers::hit(question, answer),
+        let kind = question.kind;
+        let (Some(version), Some(role)) = (release.version, kind.role()) else {
+            self.count(kind.name(), answers::hit(question, answer));
+            return;
         };
+        // A process has the same rules wherever it is started; what Kubernetes adds are rules of its own.
+        self.count(of_process(role), process::hit(version, question));
+        if kind.is_on_kubernetes() {
+            self.count(kind.name(), kubernetes::hit(version, question, answer));
+        }
+    }
+
+    fn count(&mut self, subject: &str, hit: Vec<String>) {
         for name in hit {
-            *self.hits.entry(named(question.kind, &name)).or_default() += 1;
+            *self.hits.entry(named(subject, &name)).or_default() += 1;
         }
     }
 
@@ -94,20 +108,30 @@ pub fn rules(release: Release) -> Vec<Rule> {
         .into_iter()
         .filter(|kind| kind.is_asked_of(release))
         .flat_map(|kind| {
-            let rules = match (kind, release.version) {
-                (Kind::TaskManager, Some(version)) => taskmanager::rules(version),
-                _ => answers::rules(kind, release),
+            let (subject, rules) = match (release.version, kind.role()) {
+                (Some(version), Some(role)) if kind.is_on_kubernetes() => {
+                    (kind.name(), kubernetes::rules(version, role))
+                }
+                (Some(version), Some(role)) => (of_process(role), process::rules(version, role)),
+                _ => (kind.name(), answers::rules(kind, release)),
             };
             rules.into_iter().map(move |rule| Rule {
-                name: named(kind, &rule.name),
+                name: named(subject, &rule.name),
                 ..rule
             })
         })
         .collect()
 }
 
-fn named(kind: Kind, name: &str) -> String {
-    format!("{}: {name}", kind.name())
+const fn of_process(role: Role) -> &'static str {
+    match role {
+        Role::TaskManager => Kind::TaskManager.name(),
+        Role::JobManager => Kind::JobManager.name(),
+    }
+}
+
+fn named(subject: &str, name: &str) -> String {
+    format!("{subject}: {name}")
 }
 
 fn reachable(name: impl Into<String>) -> Rule {
@@ -115,6 +139,24 @@ fn reachable(name: impl Into<String>) -> Rule {
         name: name.into(),
         unreachable: None,
     }
+}
+
+/// Reachable in the versions in which something holds, and for this reason not in the others.
+fn reachable_if(holds: bool, name: impl Into<String>, otherwise: &'static str) -> Rule {
+    if holds {
+        reachable(name)
+    } else {
+        unreachable(name, otherwise)
+    }
+}
+
+/// Reachable up to Flink 1.20.
+fn legacy(version: FlinkVersion, name: impl Into<String>) -> Rule {
+    reachable_if(
+        version <= FlinkVersion::V1_20,
+        name,
+        "read up to Flink 1.20 only",
+    )
 }
 
 fn unreachable(name: impl Into<String>, reason: &'static str) -> Rule {

@@ -12,11 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::{question::Question, versions::Release};
 use crate::{
-    flink::{Part, class_path},
+    flink::{Part, class_path, digest_of},
     tools::cache_directory,
 };
 
@@ -152,17 +151,7 @@ fn compiled(class_path: &str) -> Result<PathBuf> {
         .map(|entry| Ok(entry.with_context(listed)?.path()))
         .collect::<Result<Vec<_>>>()?;
     files.sort();
-    let mut digest = Sha256::new();
-    for file in &files {
-        let text = fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
-        digest.update(text);
-    }
-    let hash: String = digest
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = digest_of(&files)?;
     let directory = cache_directory()?
         .join("flink")
         .join(format!("answers-{hash}"));

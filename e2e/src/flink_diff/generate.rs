@@ -5,14 +5,17 @@
 //! answer are written down as options, moved by next to nothing, which is where the bounds of the next derivation are.
 
 mod auxiliary;
+pub mod jobmanager;
+mod kubernetes;
 mod legacy;
+mod process;
 pub mod taskmanager;
 mod text;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
-use headroom::budget::FlinkVersion;
+use headroom::budget::{FlinkVersion, Role};
 use serde_json::Value;
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
     versions::Release,
 };
 
-/// How many answered questions are remembered to make new ones of.
+/// How many answered questions of a kind are remembered to make new ones of.
 const REMEMBERED: usize = 500;
 
 /// The source of one run's questions about one version.
@@ -30,7 +33,7 @@ pub struct Generator {
     release: Release,
     /// Every kind that the release is asked, as often as it should come up.
     kinds: Vec<Kind>,
-    answered: VecDeque<(Question, Value)>,
+    answered: BTreeMap<Kind, VecDeque<(Question, Value)>>,
 }
 
 impl Generator {
@@ -50,7 +53,7 @@ impl Generator {
             rng: Rng::with_seed(seed ^ number),
             release,
             kinds,
-            answered: VecDeque::new(),
+            answered: BTreeMap::new(),
         }
     }
 
@@ -62,37 +65,58 @@ impl Generator {
     fn question(&mut self) -> Question {
         let rng = &mut self.rng;
         let kind = self.kinds[rng.usize(..self.kinds.len())];
-        let mut question = match (kind, self.release.version) {
-            (Kind::TaskManager, Some(version)) if !self.answered.is_empty() && rng.bool() => {
-                let (question, answer) = &self.answered[rng.usize(..self.answered.len())];
+        let (Some(role), Some(version)) = (kind.role(), self.release.version) else {
+            return match kind {
+                Kind::LegacyContainer | Kind::LegacyProcess | Kind::LegacyStarted => {
+                    legacy::question(rng, kind)
+                }
+                _ => auxiliary::question(rng, kind, self.release.is_from(FlinkVersion::V1_16)),
+            };
+        };
+        let mut is_new = true;
+        let mut question = match self.answered.get(&kind) {
+            Some(answered) if rng.bool() => {
+                is_new = false;
+                let (question, answer) = &answered[rng.usize(..answered.len())];
                 let mut question = question.clone();
                 for _ in 0..rng.u32(1..4) {
-                    taskmanager::pin(rng, version, &mut question, answer);
+                    match role {
+                        Role::TaskManager => taskmanager::pin(rng, version, &mut question, answer),
+                        Role::JobManager => jobmanager::pin(rng, &mut question, answer),
+                    }
                 }
                 question
             }
-            (Kind::TaskManager, _) => taskmanager::question(rng),
-            (Kind::LegacyContainer | Kind::LegacyProcess | Kind::LegacyStarted, _) => {
-                legacy::question(rng, kind)
-            }
-            _ => auxiliary::question(rng, kind, self.release.is_from(FlinkVersion::V1_16)),
+            _ => match role {
+                Role::TaskManager => taskmanager::question(rng, kind),
+                Role::JobManager if version == FlinkVersion::V1_10 => {
+                    jobmanager::cut_off(rng, kind)
+                }
+                Role::JobManager => jobmanager::question(rng, kind),
+            },
         };
-        if text::percent(rng, 16) && kind == Kind::TaskManager {
-            taskmanager::disturb(rng, &mut question);
+        // What was answered carries some of these options already.
+        if kind.is_on_kubernetes() && (is_new || text::percent(rng, 10)) {
+            kubernetes::add(rng, &mut question, role);
+        }
+        if text::percent(rng, 16) {
+            process::disturb(rng, &mut question);
         }
         question
     }
 
     /// Remembers a question with Flink's answer to it.
     pub fn remember(&mut self, question: &Question, answer: &Value) {
-        // Where there is no answer there are no sizes to start from.
-        if let Some(result) = answer.get("result")
-            && question.kind == Kind::TaskManager
+        // Where there is no answer there are no sizes to start from; 1.10 knows none of a JobManager.
+        let has_sizes = |result: &Value| result.get("totalProcess").is_some();
+        if question.kind.role().is_some()
+            && let Some(result) = answer.get("result").filter(|result| has_sizes(result))
         {
-            if self.answered.len() == REMEMBERED {
-                self.answered.pop_front();
+            let answered = self.answered.entry(question.kind).or_default();
+            if answered.len() == REMEMBERED {
+                answered.pop_front();
             }
-            self.answered.push_back((question.clone(), result.clone()));
+            answered.push_back((question.clone(), result.clone()));
         }
     }
 }
@@ -101,8 +125,11 @@ impl Generator {
 const fn weight(kind: Kind) -> usize {
     match kind {
         Kind::TaskManager => 24,
-        Kind::ManagedShare => 3,
-        Kind::Text | Kind::ResultPartition | Kind::InputGate | Kind::Buffers => 2,
+        Kind::KubernetesTaskManager => 10,
+        Kind::JobManager => 8,
+        Kind::KubernetesJobManager => 6,
+        Kind::ManagedShare => 4,
+        Kind::Text | Kind::ResultPartition | Kind::InputGate | Kind::Buffers => 3,
         _ => 1,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use headroom::budget::FlinkVersion;
+use headroom::budget::{FlinkVersion, Role};
 use serde_json::{Map, Value, json};
 
 use super::versions::Release;
@@ -12,6 +12,12 @@ use super::versions::Release;
 pub enum Kind {
     /// A TaskManager that Flink's scripts start.
     TaskManager,
+    /// A TaskManager of Flink's own Kubernetes deployment, with its pod.
+    KubernetesTaskManager,
+    /// A JobManager that Flink's scripts start; of Flink 1.10, in a container.
+    JobManager,
+    /// A JobManager of Flink's own Kubernetes deployment, with its container.
+    KubernetesJobManager,
     /// A TaskManager of Flink 1.9 in a container of YARN or Mesos.
     LegacyContainer,
     /// A TaskManager of Flink 1.9 without a container.
@@ -38,8 +44,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which reports name them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 15] = [
         Kind::TaskManager,
+        Kind::KubernetesTaskManager,
+        Kind::JobManager,
+        Kind::KubernetesJobManager,
         Kind::LegacyContainer,
         Kind::LegacyProcess,
         Kind::LegacyStarted,
@@ -58,6 +67,9 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::TaskManager => "TaskManager",
+            Self::KubernetesTaskManager => "TaskManager on Kubernetes",
+            Self::JobManager => "JobManager",
+            Self::KubernetesJobManager => "JobManager on Kubernetes",
             Self::LegacyContainer => "container of 1.9",
             Self::LegacyProcess => "process of 1.9",
             Self::LegacyStarted => "started TaskManager of 1.9",
@@ -72,11 +84,34 @@ impl Kind {
         }
     }
 
+    /// The process whose memory is derived, where the question is about one of the unified model; with the JobManager
+    /// of Flink 1.10, which still has the older one.
+    #[must_use]
+    pub const fn role(self) -> Option<Role> {
+        match self {
+            Self::TaskManager | Self::KubernetesTaskManager => Some(Role::TaskManager),
+            Self::JobManager | Self::KubernetesJobManager => Some(Role::JobManager),
+            _ => None,
+        }
+    }
+
+    /// Whether Flink's own Kubernetes deployment starts the process.
+    #[must_use]
+    pub const fn is_on_kubernetes(self) -> bool {
+        matches!(
+            self,
+            Self::KubernetesTaskManager | Self::KubernetesJobManager
+        )
+    }
+
     /// Whether a release is asked questions of this kind. The others lack the class that would answer.
     #[must_use]
     pub fn is_asked_of(self, release: Release) -> bool {
         match self {
-            Self::TaskManager => release.version.is_some(),
+            Self::TaskManager | Self::KubernetesTaskManager | Self::JobManager => {
+                release.version.is_some()
+            }
+            Self::KubernetesJobManager => release.is_from(FlinkVersion::V1_11),
             Self::LegacyContainer | Self::LegacyProcess | Self::LegacyStarted => {
                 release.version.is_none()
             }
@@ -93,6 +128,9 @@ impl Kind {
     fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::TaskManager => &[("role", "taskmanager"), ("mode", "standalone")],
+            Self::KubernetesTaskManager => &[("role", "taskmanager"), ("mode", "kubernetes")],
+            Self::JobManager => &[("role", "jobmanager"), ("mode", "standalone")],
+            Self::KubernetesJobManager => &[("role", "jobmanager"), ("mode", "kubernetes")],
             Self::LegacyContainer => &[("role", "taskmanager"), ("mode", "container")],
             Self::LegacyProcess => &[("role", "taskmanager"), ("mode", "java")],
             Self::LegacyStarted => &[("role", "taskmanager"), ("mode", "runtime")],

@@ -83,7 +83,7 @@ fn container_answer(configuration: &Configuration, total_mebibytes: i64) -> Answ
     Ok(fields([
         ("cutoffMB", json!(plan.cut_off.bytes >> 20)),
         ("heapMB", json!(plan.heap.bytes >> 20)),
-        ("directLimitMB", json!(plan.direct_limit.bytes >> 20)),
+        ("directLimitMB", json!(plan.direct_limit_mebibytes())),
         ("jvmParams", json!(plan.jvm_parameters())),
         ("networkBytes", json!(plan.network.bytes)),
         ("managedBytes", json!(plan.managed.bytes)),

@@ -6,7 +6,7 @@ use headroom::{
         dynamic_configurations_line,
         jobmanager::{self, JobManagerBudget},
         jvm_parameters,
-        kubernetes::{jobmanager_container, worker_pod},
+        kubernetes::{ContainerResources, jobmanager_container, worker_pod},
         remarks, slots,
     },
     bytes::Bytes,
@@ -128,6 +128,17 @@ impl Recorded<'_> {
         self.value(name, &Value::from(ours));
     }
 
+    /// Up to JDK 18 some doubles are written with more digits than they need, which is the JVM's wording.
+    fn double(&mut self, name: &str, ours: &str) {
+        let theirs = self.result.get(name).and_then(Value::as_str);
+        let is_longer = theirs.is_some_and(|theirs| {
+            theirs.len() > ours.len() && theirs.parse::<f64>() == ours.parse::<f64>()
+        });
+        if !is_longer {
+            self.text(name, ours);
+        }
+    }
+
     fn value(&mut self, name: &str, ours: &Value) {
         let theirs = self.result.get(name).unwrap_or(&Value::Null);
         if theirs != ours {
@@ -206,11 +217,35 @@ fn compare_worker(request: &Request, result: &Value, differences: &mut Vec<Strin
             );
             recorded.text("jvmParams", &jvm_parameters(&pod.budget));
             recorded.text("dynamicConfigs", &dynamic_configurations_line(&pod.budget));
+            compare_container(&pod.container, theirs, differences);
         }
         (Err(error), Some(theirs)) => compare_error(&error, theirs, differences),
         (Ok(_), Some(theirs)) => differences.push(format!("worker: Flink fails: {theirs}")),
         (Err(error), None) => differences.push(format!("worker: Headroom fails: {error}")),
     }
+}
+
+/// What the container asks for, where that was recorded.
+fn compare_container(
+    container: &ContainerResources,
+    result: Option<&Value>,
+    differences: &mut Vec<String>,
+) {
+    let Some(result) = result.and_then(|result| result.get("container")) else {
+        return;
+    };
+    let mut recorded = Recorded {
+        result,
+        differences,
+    };
+    let mebibytes = |number: i32| format!("{number}Mi");
+    recorded.text(
+        "memoryRequest",
+        &mebibytes(container.memory_request_mebibytes),
+    );
+    recorded.text("memoryLimit", &mebibytes(container.memory_limit_mebibytes));
+    recorded.double("cpuRequest", &container.cpu_request);
+    recorded.double("cpuLimit", &container.cpu_limit);
 }
 
 fn compare_jobmanager(
@@ -234,14 +269,24 @@ fn compare_jobmanager(
                 &jobmanager::dynamic_configurations_line(budget).map_or(Value::Null, Value::from),
             );
             if request.mode == Mode::Kubernetes {
-                match jobmanager_container(request, budget) {
-                    Ok(container) => recorded.value(
-                        "podMemoryMiB",
-                        &Value::from(container.memory_request_mebibytes),
-                    ),
-                    Err(error) => recorded
-                        .differences
-                        .push(format!("pod: Headroom fails: {error}")),
+                match (
+                    jobmanager_container(request, budget),
+                    result.get("containerError"),
+                ) {
+                    (Ok(container), None) => {
+                        recorded.value(
+                            "podMemoryMiB",
+                            &Value::from(container.memory_request_mebibytes),
+                        );
+                        compare_container(&container, Some(result), differences);
+                    }
+                    (Err(error), Some(theirs)) => compare_error(&error, theirs, differences),
+                    (Ok(_), Some(theirs)) => {
+                        differences.push(format!("pod: Flink fails: {theirs}"));
+                    }
+                    (Err(error), None) => {
+                        differences.push(format!("pod: Headroom fails: {error}"));
+                    }
                 }
             }
         }

@@ -18,6 +18,8 @@ fn doubles_are_written_as_java_writes_them() {
         (9.99e-4, "9.99E-4"),
         (1.25e-4, "1.25E-4"),
         (5e-324, "4.9E-324"),
+        // Twice the smallest, of which the nearest text has another power of ten than the shortest.
+        (1e-323, "9.9E-324"),
         (2e-323, "2.0E-323"),
         (0.0, "0.0"),
         (-0.0, "-0.0"),

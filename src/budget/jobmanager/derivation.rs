@@ -256,17 +256,20 @@ fn cutoff<S: Strictness>(
             container: Some((total, unknown)),
         });
     }
-    // Flink cuts the number of mebibytes off to 32 bits.
+    // Flink cuts the number of mebibytes off to 32 bits, and goes on with what is left of it.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "so does Flink, in MemorySize.getMebiBytes"
     )]
     let mebibytes = total.bytes.whole_mebibytes() as i32;
+    let in_bytes =
+        |mebibytes: i32| Bytes::from_mebibytes(u64::try_from(mebibytes).unwrap_or_default());
+    let total = Amount {
+        bytes: in_bytes(mebibytes),
+        ..total
+    };
     let (heap, kept_back) = match cutoff::of_jobmanager(mebibytes, fraction, minimum) {
         Ok(found) => {
-            let in_bytes = |mebibytes: i32| {
-                Bytes::from_mebibytes(u64::try_from(mebibytes).unwrap_or_default())
-            };
             let (option, of, inverse) = (Id::HeapCutoffRatio, total.bytes, false);
             let rule = if found.mebibytes == found.derived {
                 Rule::Fraction {

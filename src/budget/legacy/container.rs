@@ -39,8 +39,15 @@ impl ContainerPlan {
         let heap = self.heap.bytes >> 20;
         format!(
             "-Xms{heap}m -Xmx{heap}m -XX:MaxDirectMemorySize={}m",
-            self.direct_limit.bytes >> 20
+            self.direct_limit_mebibytes()
         )
+    }
+
+    /// The limit of direct memory in mebibytes, as Flink counts it: beside a heap that a fraction of minus infinity made
+    /// negative it is more than bytes can be counted in.
+    #[must_use]
+    pub const fn direct_limit_mebibytes(&self) -> i64 {
+        (self.container.bytes >> 20) - (self.heap.bytes >> 20)
     }
 }
 
@@ -66,7 +73,7 @@ pub fn container(
             source: Source::Given,
         },
         direct_limit: Part {
-            bytes: container.wrapping_sub(process.heap.bytes),
+            bytes: container.saturating_sub(process.heap.bytes),
             source: Source::Rest {
                 of: container,
                 taken: process.heap.bytes,

@@ -192,14 +192,17 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
             candidates.extend([Id::ProcessSize, Id::FlinkSize].map(remove));
             candidates
         }
-        Kind::CpuNotPositive { from_slots: true } | Kind::SlotsInvalid { .. } => {
+        Kind::CpuNotPositive {
+            option: Id::NumberOfTaskSlots,
+        }
+        | Kind::SlotsInvalid { .. } => {
             vec![
                 set(Id::NumberOfTaskSlots, "1"),
                 remove(Id::NumberOfTaskSlots),
             ]
         }
-        Kind::CpuNotPositive { from_slots: false } | Kind::CpuNotFinite { .. } => {
-            vec![remove(Id::CpuCores)]
+        Kind::CpuNotPositive { option } | Kind::CpuNotFinite { option, .. } => {
+            vec![remove(*option)]
         }
         Kind::LegacyHeapNegative { mebibytes } => vec![
             set(Id::HeapMb, &mebibytes.unsigned_abs().to_string()),

@@ -38,7 +38,15 @@ final class JobManager {
         Method options = Flink.method(UTILS, "generateDynamicConfigsStr", 1);
         result.put("dynamicConfigs", options == null ? null : Flink.call(options, null, process));
         if (kubernetes) {
-            result.put("podMemoryMiB", Flink.ask(Flink.ask(process, "getTotalProcessMemorySize"), "getMebiBytes"));
+            int mebibytes = (Integer) Flink.ask(Flink.ask(process, "getTotalProcessMemorySize"), "getMebiBytes");
+            result.put("podMemoryMiB", mebibytes);
+            // What follows is the pod; the derivation is over, and its log lines are all there.
+            Logs.mute();
+            try {
+                result.put("container", Kubernetes.jobManager(configuration, mebibytes));
+            } catch (Throwable thrown) {
+                result.put("containerError", Main.error(thrown));
+            }
         }
         return result;
     }

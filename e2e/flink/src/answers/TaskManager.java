@@ -10,11 +10,8 @@ final class TaskManager {
     private static final Class<?> UTILS = Flink.type(Flink.RUNTIME + "clusterframework.TaskExecutorProcessUtils");
     // The classes that 1.10 does not have yet.
     static final Class<?> MEMORY_UTILS = Flink.type(Flink.RUNTIME + "util.config.memory.ProcessMemoryUtils");
-    private static final Class<?> WORKER = Flink.type(Flink.RUNTIME + "resourcemanager.WorkerResourceSpec");
     private static final Class<?> RESOURCE_UTILS = Flink.type(Flink.RUNTIME + "taskexecutor.TaskExecutorResourceUtils");
     private static final Class<?> PARSER_UTILS = Flink.type(Flink.RUNTIME + "util.ConfigurationParserUtils");
-    private static final Class<?> KUBERNETES =
-            Flink.type("org.apache.flink.kubernetes.entrypoint.KubernetesResourceManagerFactory");
 
     private static final Method DERIVE = Flink.method(UTILS, "processSpecFromConfig", 1);
     // Until 1.20 the heap options of 1.9 stand in for one of the totals: which one, the mode decides.
@@ -37,10 +34,7 @@ final class TaskManager {
     static Map<String, Object> result(Object configuration, boolean kubernetes) throws Throwable {
         Object process = derive(configuration, kubernetes);
         Map<String, Object> result = components(process);
-        Class<?> flags = MEMORY_UTILS == null ? UTILS : MEMORY_UTILS;
-        result.put("jvmParams", Flink.askStatic(flags, "generateJvmParametersStr", process));
-        String options = (String) Flink.askStatic(UTILS, "generateDynamicConfigsStr", process);
-        result.put("dynamicConfigs", options);
+        String options = putParameters(result, process);
         // What follows looks at the derived sizes; it is no part of the derivation, so its log lines do not count.
         Logs.mute();
         try {
@@ -48,9 +42,9 @@ final class TaskManager {
         } catch (Throwable thrown) {
             result.put("slotProfileError", Main.error(thrown));
         }
-        if (kubernetes && MEMORY_UTILS != null && WORKER != null && KUBERNETES != null) {
+        if (kubernetes && Kubernetes.isKnown()) {
             try {
-                result.put("k8sWorker", worker(configuration, process));
+                result.put("k8sWorker", Kubernetes.worker(mapped(configuration, true), process));
             } catch (Throwable thrown) {
                 result.put("k8sWorkerError", Main.error(thrown));
             }
@@ -60,7 +54,7 @@ final class TaskManager {
 
     private static Map<String, Object> components(Object process) throws Throwable {
         Map<String, Object> result = new LinkedHashMap<>();
-        result.put("cpuCores", ((Number) Flink.ask(Flink.ask(process, "getCpuCores"), "getValue")).doubleValue());
+        result.put("cpuCores", cores(process));
         boolean hasSlots = Flink.method(process.getClass(), "getNumSlots", 0) != null;
         result.put("numSlots", hasSlots ? Flink.ask(process, "getNumSlots") : null);
         // 1.10 keeps the parts of Flink's memory beside the others and names them with their unit.
@@ -117,22 +111,21 @@ final class TaskManager {
         return result;
     }
 
-    /** The pod that the resource manager of native Kubernetes would ask for. */
-    private static Map<String, Object> worker(Object configuration, Object process) throws Throwable {
-        Object mapped = mapped(configuration, true);
-        Method effective = Flink.method(KUBERNETES, "getEffectiveConfigurationForResourceManager", 1);
-        if (effective != null) {
-            mapped = Flink.call(effective, Flink.askStatic(KUBERNETES, "getInstance"), mapped);
-        }
-        Object wanted = Flink.askStatic(WORKER, "fromTaskExecutorProcessSpec", process);
-        Object worker = Flink.askStatic(UTILS, "processSpecFromWorkerResourceSpec", mapped, wanted);
-        Object total = Flink.ask(worker, "getTotalProcessMemorySize");
-        Map<String, Object> result = new LinkedHashMap<>();
-        result.put("jvmOverhead", Flink.bytes(Flink.ask(worker, "getJvmOverheadSize")));
-        result.put("totalProcess", Flink.bytes(total));
-        result.put("podMemoryMiB", Flink.ask(total, "getMebiBytes"));
-        result.put("jvmParams", Flink.askStatic(MEMORY_UTILS, "generateJvmParametersStr", worker));
-        result.put("dynamicConfigs", Flink.askStatic(UTILS, "generateDynamicConfigsStr", worker));
-        return result;
+    static double cores(Object process) throws Throwable {
+        return ((Number) Flink.ask(Flink.ask(process, "getCpuCores"), "getValue")).doubleValue();
+    }
+
+    /** The process of a worker, by what is left of the options. */
+    static Object ofWorker(Object configuration, Object worker) throws Throwable {
+        return Flink.askStatic(UTILS, "processSpecFromWorkerResourceSpec", configuration, worker);
+    }
+
+    /** Writes down the flags and the -D options that a process is started with, and returns the latter. */
+    static String putParameters(Map<String, Object> result, Object process) throws Throwable {
+        Class<?> flags = MEMORY_UTILS == null ? UTILS : MEMORY_UTILS;
+        result.put("jvmParams", Flink.askStatic(flags, "generateJvmParametersStr", process));
+        String options = (String) Flink.askStatic(UTILS, "generateDynamicConfigsStr", process);
+        result.put("dynamicConfigs", options);
+        return options;
     }
 }

@@ -178,7 +178,7 @@ fn fixed(kind: Kind) -> Vec<&'static str> {
             &["error: The value"],
         ]
         .concat(),
-        Kind::TaskManager | Kind::ResultPartition | Kind::InputGate => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

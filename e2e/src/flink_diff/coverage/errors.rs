@@ -3,7 +3,7 @@
 use headroom::budget::FlinkError;
 
 /// What a message contains, and the rule that says so. The first that fits names the error.
-const MESSAGES: [(&str, &str); 20] = [
+const MESSAGES: [(&str, &str); 27] = [
     ("need to be configured explicitly", "no total"),
     ("min value must be less", "minimum above maximum"),
     ("fraction must be in range", "fraction out of range"),
@@ -31,6 +31,25 @@ const MESSAGES: [(&str, &str); 20] = [
         "The configured Total Process Memory size",
         "process below Flink memory and metaspace",
     ),
+    (
+        "does not match the configured Total Flink Memory",
+        "heap and off-heap memory differ from Flink memory",
+    ),
+    (
+        "exceeds the configured Total Flink Memory",
+        "heap exceeds Flink memory",
+    ),
+    (
+        "is less than the configured Off-heap Memory",
+        "off-heap memory takes all",
+    ),
+    ("should be greater or equal to 1", "limit factor below one"),
+    ("must be between 0 and 1", "cut-off ratio out of range"),
+    (
+        "than the requested amount of memory",
+        "cut-off above the total",
+    ),
+    ("Unrecognized option for boolean", "switch unreadable"),
     ("Derived JVM Overhead size", "overhead as rest out of range"),
     ("with a positive number of CPU cores", "cores not positive"),
     ("is neither a decimal digit number", "cores not finite"),
@@ -98,12 +117,22 @@ pub fn hit(error: &FlinkError) -> Vec<String> {
             let key = key("from config option '").unwrap_or_default();
             hit.push(format!("error: {name} ({key})"));
         }
+        Some(name @ "limit factor below one") => {
+            let key = error.message.split(' ').next().unwrap_or_default();
+            hit.push(format!("error: {name} ({key})"));
+        }
+        Some(name @ "switch unreadable") => {
+            let key = key("' for key '").unwrap_or_default();
+            hit.push(format!("error: {name} ({key})"));
+        }
         Some(name) => hit.push(format!("error: {name}")),
         None => match key("' for key '") {
             Some(key) if key.starts_with("external-resource.") => {
                 hit.push("error: number unreadable (external resource)".to_owned());
             }
             Some(key) => hit.push(format!("error: number unreadable ({key})")),
+            // 1.10 says of the JobManager's heap only why it is no size.
+            None if named(&TEXTS).is_some() => hit.push("error: size unreadable".to_owned()),
             None => hit.push(format!("error: {}", error.message)),
         },
     }

@@ -1,33 +1,13 @@
 //! The rules of the TaskManager's model.
 
-use headroom::budget::{Budget, FlinkVersion, Source, derive, options};
+use headroom::budget::{Budget, FlinkVersion, Source, options};
 
-use super::{Rule, errors, reachable, unreachable};
-use crate::flink_diff::{ask::request, generate::taskmanager::DEPRECATED, question::Question};
+use super::{Rule, legacy, process::source, reachable, reachable_if, unreachable};
 
-const READ_UP_TO_1_20: &str = "read up to Flink 1.20 only";
-
-/// What the solver's answer to a question shows.
-pub fn hit(version: FlinkVersion, question: &Question) -> Vec<String> {
-    let mut hit = match derive(&request(version, question)) {
-        Ok(budget) => sources(&budget),
-        Err(error) => errors::hit(&error),
-    };
-    for (deprecated, proper) in DEPRECATED {
-        if question.has(deprecated) {
-            let beside = if question.has(proper) {
-                " beside its proper spelling"
-            } else {
-                ""
-            };
-            hit.push(format!("deprecated {deprecated}{beside}"));
-        }
-    }
-    hit
-}
+const SINCE_1_13: &str = "part of the process specification from Flink 1.13 on";
 
 /// Where each size came from, and the route that was taken.
-fn sources(budget: &Budget) -> Vec<String> {
+pub fn hit(budget: &Budget) -> Vec<String> {
     let mut hit: Vec<String> = budget
         .components()
         .into_iter()
@@ -61,37 +41,9 @@ fn sources(budget: &Budget) -> Vec<String> {
     hit
 }
 
-fn source(source: &Source) -> String {
-    let direction = |inverse: &bool| if *inverse { ", inverse" } else { "" };
-    match source {
-        Source::Configured { option, .. }
-            if *option == options::HEAP_SIZE
-                || *option == options::HEAP_MB
-                || *option == options::HEAP_ENVIRONMENT =>
-        {
-            format!("configured by {option}")
-        }
-        Source::Configured { .. } => "configured".to_owned(),
-        Source::Default { .. } => "default".to_owned(),
-        Source::ContainerLimit => "container limit".to_owned(),
-        Source::Fraction { inverse, .. } => format!("fraction{}", direction(inverse)),
-        Source::ClampedToMinimum { inverse, .. } => format!("minimum{}", direction(inverse)),
-        Source::ClampedToMaximum { inverse, .. } => format!("maximum{}", direction(inverse)),
-        Source::BufferCount { .. } => "buffers".to_owned(),
-        Source::Remainder { .. } => "rest".to_owned(),
-        Source::Sum { .. } => "sum".to_owned(),
-    }
-}
-
 /// Every rule.
 pub fn rules(version: FlinkVersion) -> Vec<Rule> {
-    let legacy = |name: &str| {
-        if version <= FlinkVersion::V1_20 {
-            reachable(name)
-        } else {
-            unreachable(name, READ_UP_TO_1_20)
-        }
-    };
+    let legacy = |name: &str| legacy(version, name);
     let mut rules = Vec::new();
     for name in [
         "frameworkHeap",
@@ -146,6 +98,9 @@ pub fn rules(version: FlinkVersion) -> Vec<Rule> {
             "totalFlink: configured by taskmanager.heap.size",
             "totalFlink: configured by taskmanager.heap.mb",
             "totalFlink: configured by FLINK_TM_HEAP",
+            "totalProcess: configured by taskmanager.heap.size",
+            "totalProcess: configured by taskmanager.heap.mb",
+            "totalProcess: configured by FLINK_TM_HEAP",
         ]
         .map(legacy),
     );
@@ -158,21 +113,11 @@ pub fn rules(version: FlinkVersion) -> Vec<Rule> {
         "managed memory is capped to nothing and everything",
     ));
     rules.extend(error_rules(version, legacy));
-    rules.extend(errors::texts().map(|name| reachable(format!("text: {name}"))));
-    for (deprecated, _) in DEPRECATED {
-        rules.push(reachable(format!("deprecated {deprecated}")));
-        rules.push(reachable(format!(
-            "deprecated {deprecated} beside its proper spelling"
-        )));
-    }
-    rules.push(if version >= FlinkVersion::V1_13 {
-        reachable("external resources")
-    } else {
-        unreachable(
-            "external resources",
-            "part of the process specification from Flink 1.13 on",
-        )
-    });
+    rules.push(reachable_if(
+        version >= FlinkVersion::V1_13,
+        "external resources",
+        SINCE_1_13,
+    ));
     rules
 }
 
@@ -247,21 +192,15 @@ fn error_rules(version: FlinkVersion, legacy: impl Fn(&str) -> Rule) -> Vec<Rule
     ] {
         rules.push(reachable(format!("error: size unreadable ({size})")));
     }
-    rules.push(if version >= FlinkVersion::V1_11 {
-        reachable("error: process below Flink memory and metaspace")
-    } else {
-        unreachable(
-            "error: process below Flink memory and metaspace",
-            "Flink 1.10 says that a size is negative",
-        )
-    });
-    rules.push(if version >= FlinkVersion::V1_13 {
-        reachable("error: number unreadable (external resource)")
-    } else {
-        unreachable(
-            "error: number unreadable (external resource)",
-            "part of the process specification from Flink 1.13 on",
-        )
-    });
+    rules.push(reachable_if(
+        version >= FlinkVersion::V1_11,
+        "error: process below Flink memory and metaspace",
+        "Flink 1.10 says that a size is negative",
+    ));
+    rules.push(reachable_if(
+        version >= FlinkVersion::V1_13,
+        "error: number unreadable (external resource)",
+        SINCE_1_13,
+    ));
     rules
 }

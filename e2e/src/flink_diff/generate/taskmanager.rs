@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     super::question::{Kind, Question},
+    process::{self, LegacyHeap, nudged_text},
     text::{self, one_of, percent},
 };
 
@@ -29,6 +30,13 @@ const FRACTIONS: [&str; 3] = [
     options::NETWORK_FRACTION,
     options::JVM_OVERHEAD_FRACTION,
 ];
+
+/// Where a heap of Flink 1.9 stands.
+const LEGACY_HEAP: LegacyHeap = LegacyHeap {
+    environment: options::HEAP_ENVIRONMENT,
+    size: options::HEAP_SIZE,
+    mebibytes: options::HEAP_MB,
+};
 
 /// Deprecated spellings that are still read, each with the proper one.
 pub const DEPRECATED: [(&str, &str); 4] = [
@@ -55,29 +63,11 @@ const WITHOUT_EFFECT: [(&str, &str); 6] = [
 ];
 
 /// A new question.
-pub fn question(rng: &mut Rng) -> Question {
-    let mut question = Question::new(Kind::TaskManager);
-    let total = match rng.u32(..20) {
-        0 => text::magnitude(rng, 1, 1 << 20),
-        1 => text::huge_size(rng),
-        _ => text::magnitude(rng, 256 << 20, 64 << 30),
-    };
-    // Whole MiB, as people write them, more often than not.
-    let total = if percent(rng, 70) {
-        total & !((1 << 20) - 1)
-    } else {
-        total
-    };
+pub fn question(rng: &mut Rng, kind: Kind) -> Question {
+    let mut question = Question::new(kind);
+    let total = process::total(rng);
     let total_text = text::size(rng, total);
-    let part = |rng: &mut Rng, share: u64| {
-        let size = (total / 100).saturating_mul(rng.u64(..=2 * share));
-        let size = if percent(rng, 50) {
-            size & !((1 << 20) - 1)
-        } else {
-            size
-        };
-        text::size(rng, size)
-    };
+    let part = |rng: &mut Rng, share: u64| process::part(rng, total, share);
     match rng.u32(..100) {
         0..28 => {
             let (heap, managed) = (part(rng, 30), part(rng, 30));
@@ -94,44 +84,14 @@ pub fn question(rng: &mut Rng) -> Question {
                 question.set(options::TASK_HEAP_SIZE, heap);
             }
         }
-        56..86 => {
+        56..84 => {
             question.set(options::PROCESS_SIZE, total_text);
             if percent(rng, 35) {
                 let heap = part(rng, 30);
                 question.set(options::TASK_HEAP_SIZE, heap);
             }
         }
-        86..97 => match rng.u32(..3) {
-            0 => {
-                let heap = if percent(rng, 10) {
-                    text::strange_size(rng)
-                } else {
-                    total_text
-                };
-                question.set(options::HEAP_SIZE, heap);
-            }
-            1 => {
-                let mebibytes = (total >> 20).min(i32::MAX.unsigned_abs().into());
-                let sign = if percent(rng, 15) { "-" } else { "" };
-                let heap = if percent(rng, 20) {
-                    text::strange_integer(rng)
-                } else {
-                    format!("{sign}{mebibytes}")
-                };
-                question.set(options::HEAP_MB, heap);
-            }
-            _ => {
-                // No environment holds the character that ends its texts.
-                let heap = if percent(rng, 20) {
-                    text::strange_size(rng).replace('\0', "")
-                } else {
-                    total_text
-                };
-                question
-                    .environment
-                    .insert(options::HEAP_ENVIRONMENT.to_owned(), heap);
-            }
-        },
+        84..97 => process::legacy_heap(rng, &mut question, &LEGACY_HEAP, total),
         _ => {}
     }
     // Some questions set nearly nothing, some nearly everything.
@@ -148,14 +108,7 @@ pub fn question(rng: &mut Rng) -> Question {
         }
     }
     for key in FRACTIONS {
-        if percent(rng, density) {
-            let fraction = if percent(rng, 20) {
-                text::strange_fraction(rng)
-            } else {
-                text::fraction(rng)
-            };
-            question.set(key, fraction);
-        }
+        process::maybe_fraction(rng, &mut question, key, density);
     }
     for total in [options::PROCESS_SIZE, options::FLINK_SIZE] {
         if percent(rng, density / 3) && !question.has(total) {
@@ -336,11 +289,11 @@ pub fn pin(rng: &mut Rng, version: FlinkVersion, question: &mut Question, answer
             }
         }
         11 => {
-            let fraction = ratio(size("network"), size("totalFlink"));
+            let fraction = process::ratio(size("network"), size("totalFlink"));
             question.set(options::NETWORK_FRACTION, fraction);
         }
         12 => {
-            let fraction = ratio(size("jvmOverhead"), size("totalProcess"));
+            let fraction = process::ratio(size("jvmOverhead"), size("totalProcess"));
             question.set(options::JVM_OVERHEAD_FRACTION, fraction);
         }
         13 => {
@@ -381,52 +334,5 @@ pub fn pin(rng: &mut Rng, version: FlinkVersion, question: &mut Question, answer
     }
     if percent(rng, 10) && version <= FlinkVersion::V1_20 {
         respell(rng, question);
-    }
-}
-
-/// Puts strange text in place of a value.
-pub fn disturb(rng: &mut Rng, question: &mut Question) {
-    if let Some(value) = question.environment.values_mut().next()
-        && percent(rng, 50)
-    {
-        // No environment holds the character that ends its texts.
-        *value = text::strange_size(rng).replace('\0', "");
-        return;
-    }
-    let keys: Vec<String> = question.options.keys().cloned().collect();
-    if keys.is_empty() {
-        return;
-    }
-    let key = &keys[rng.usize(..keys.len())];
-    let is_fraction = key.ends_with(".fraction");
-    let is_number = key.contains("numberOf") || key.ends_with(".mb") || key.ends_with(".amount");
-    let text = match rng.u32(..10) {
-        0 => String::new(),
-        _ if is_fraction => text::strange_fraction(rng),
-        _ if is_number => text::strange_integer(rng),
-        _ if key == options::CPU_CORES => text::double(rng),
-        _ => text::strange_size(rng),
-    };
-    question.set(key, text);
-}
-
-fn nudged_text(rng: &mut Rng, value: u64) -> String {
-    let nudged = text::nudged(rng, value);
-    text::size(rng, nudged)
-}
-
-/// The fraction that one size is of another, as exactly as an option can say it.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an option's fraction has less precision still"
-)]
-fn ratio(part: u64, whole: u64) -> String {
-    let ratio = (part as f64 / whole.max(1) as f64) as f32;
-    // Of a power of two this small JDK 17 writes a digit more than later ones: its wording, not Flink's.
-    let is_tiny_power_of_two = ratio < 1e-7 && ratio.to_bits().trailing_zeros() >= 23;
-    if is_tiny_power_of_two {
-        "0.0".to_owned()
-    } else {
-        ratio.to_string()
     }
 }
