@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use headroom::budget::{FlinkVersion, Role};
+use headroom::budget::{FlinkVersion, Role, heap_environment};
 use serde_json::{Map, Value, json};
 
 use super::versions::Release;
@@ -222,14 +222,21 @@ impl Question {
     /// The command that asks Headroom the same; the question itself where there is no such command.
     #[must_use]
     pub fn command(&self, release: &str) -> String {
-        if self.kind != Kind::TaskManager {
+        let Some(role) = self.kind.role() else {
             return format!("{} of Flink {release}: {}", self.kind.name(), self.json());
+        };
+        let mut command = format!("headroom solve --flink-version {release}");
+        // The JobManager of 1.10 is asked for the cut-off of its container.
+        let is_cut_off = role == Role::JobManager && release.starts_with("1.10.");
+        if role == Role::JobManager {
+            command.push_str(" --role jobmanager");
         }
-        let mut command = String::new();
-        for (name, value) in &self.environment {
-            command.push_str(&format!("{name}={} ", quoted(value)));
+        if self.kind.is_on_kubernetes() || is_cut_off {
+            command.push_str(" --mode kubernetes");
         }
-        command.push_str(&format!("headroom solve --flink-version {release}"));
+        if let Some(value) = self.environment.get(heap_environment(role)) {
+            command.push_str(&format!(" --heap-environment={}", quoted(value)));
+        }
         for (key, value) in &self.options {
             command.push_str(&format!(" -D {}", quoted(&format!("{key}={value}"))));
         }
@@ -284,8 +291,27 @@ mod tests {
         assert_eq!(read["logs"], serde_json::json!([]));
         assert_eq!(
             question.command("1.20.5"),
-            "FLINK_TM_HEAP=1g headroom solve --flink-version 1.20.5 \
+            "headroom solve --flink-version 1.20.5 --heap-environment=1g \
              -D $'taskmanager.memory.flink.size=it\\'s\\u00a0' -D 'taskmanager.memory.process.size=1 g'"
         );
+    }
+
+    #[test]
+    fn the_command_names_the_process_and_who_starts_it() {
+        let mut question = Question::new(Kind::KubernetesJobManager);
+        question.set("jobmanager.memory.process.size", "1g");
+        let of_taskmanager = ("FLINK_TM_HEAP".to_owned(), "1g".to_owned());
+        question.environment.extend([of_taskmanager]);
+        assert_eq!(
+            question.command("1.20.5"),
+            "headroom solve --flink-version 1.20.5 --role jobmanager --mode kubernetes \
+             -D jobmanager.memory.process.size=1g"
+        );
+        assert_eq!(
+            Question::new(Kind::JobManager).command("1.10.3"),
+            "headroom solve --flink-version 1.10.3 --role jobmanager --mode kubernetes"
+        );
+        let asked = Question::new(Kind::Text).command("2.3.0");
+        assert_eq!(asked, "text of a size of Flink 2.3.0: {\"op\":\"parse\"}");
     }
 }
