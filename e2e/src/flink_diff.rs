@@ -49,6 +49,9 @@ use crate::tools::Progress;
 /// Questions that are asked at once: enough to keep both sides busy, few enough for new ones to follow from answers.
 const BATCH: usize = 1000;
 
+/// Questions that are asked at once when only some rules are left.
+const MORE: usize = 200;
+
 /// As many questions are timed as the Flink side keeps for it.
 const TIMED: usize = 10_000;
 
@@ -112,12 +115,18 @@ pub fn compare(release: Release, plan: &Plan) -> Result<Comparison> {
     let mut timed: Vec<Request> = Vec::new();
     let mut found: Vec<Mismatch> = Vec::new();
     let mut asked = 0;
-    // As long as a rule was never exercised, up to as many questions again.
-    while asked < plan.questions
-        || asked < 2 * plan.questions && !coverage.missed(release).is_empty()
-    {
-        let most = if asked < plan.questions { 1 } else { 2 } * plan.questions;
-        let questions = generator.questions(BATCH.min(most - asked));
+    loop {
+        let mut wanted = BATCH.min(plan.questions.saturating_sub(asked));
+        if wanted == 0 {
+            // As long as a rule was never exercised, up to as many questions again, of the kinds that could do it.
+            let kinds = coverage.incomplete(release);
+            if kinds.is_empty() || asked >= 2 * plan.questions {
+                break;
+            }
+            generator.ask_only(kinds);
+            wanted = MORE.min(2 * plan.questions - asked);
+        }
+        let questions = generator.questions(wanted);
         let answers = flink.ask(&questions)?;
         asked += questions.len();
         for (question, answer) in questions.into_iter().zip(answers) {
@@ -141,11 +150,7 @@ pub fn compare(release: Release, plan: &Plan) -> Result<Comparison> {
                 });
             }
         }
-        progress.show(&format!(
-            "{asked} of {} questions, {} mismatches",
-            plan.questions,
-            found.len()
-        ));
+        progress.show(&format!("{asked} questions, {} mismatches", found.len()));
     }
     let mismatched = found.len();
     let mismatches = shrunk(&mut flink, release, found)?;

@@ -73,6 +73,25 @@ impl Coverage {
             .collect()
     }
 
+    /// The kinds of questions that could hit a rule which none has hit.
+    #[must_use]
+    pub fn incomplete(&self, release: Release) -> Vec<Kind> {
+        let missed = self.missed(release);
+        let is_missed = |subject: &str| {
+            let start = named(subject, "");
+            missed.iter().any(|rule| rule.starts_with(&start))
+        };
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_asked_of(release))
+            // The rules of a process are hit wherever it is started.
+            .filter(|kind| {
+                is_missed(kind.name())
+                    || kind.role().is_some_and(|role| is_missed(of_process(role)))
+            })
+            .collect()
+    }
+
     /// The rules that were hit and stand in no list, or in one as out of reach.
     #[must_use]
     pub fn unlisted(&self, release: Release) -> Vec<String> {

@@ -57,6 +57,11 @@ impl Generator {
         }
     }
 
+    /// From now on only questions of these kinds, which the release is asked.
+    pub fn ask_only(&mut self, kinds: Vec<Kind>) {
+        self.kinds = kinds;
+    }
+
     /// The next questions.
     pub fn questions(&mut self, count: usize) -> Vec<Question> {
         (0..count).map(|_| self.question()).collect()
