@@ -214,7 +214,7 @@ pub struct Budget {
     pub cpu_cores: f64,
     /// Slots of the TaskManager.
     pub number_of_task_slots: i32,
-    /// Up to Flink 1.12 the number of slots as it is written, where [`derive`] did not look at it and the started
+    /// Up to Flink 1.12 the number of slots as it is written, where [`derive()`] did not look at it and the started
     /// TaskManager cannot read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable_slots: Option<String>,
