@@ -149,17 +149,21 @@ fn a_fixed_number_of_buffers_bounds_the_container_from_both_sides() {
 }
 
 fn migration(settings: &[(&str, &str)]) -> Migration {
+    migration_with(ManagedMemory::Keep, settings)
+}
+
+fn migration_with(managed: ManagedMemory, settings: &[(&str, &str)]) -> Migration {
     let question = Question {
         deployment: Deployment::Standalone,
         to: FlinkVersion::V1_20,
-        managed: ManagedMemory::Keep,
+        managed,
     };
     migrate(&configuration(settings), &question).expect("Flink 1.9 starts with it")
 }
 
 #[test]
 fn a_difference_is_the_new_size_less_the_old_one() {
-    let migration = migration(&[(options::HEAP_SIZE, "1000m")]);
+    let migration = migration_with(ManagedMemory::Drop, &[(options::HEAP_SIZE, "1000m")]);
     let mut differences = 0;
     for comparison in &migration.task_manager {
         let (Some(old), Some(new)) = (comparison.old_bytes, comparison.new_bytes) else {
@@ -171,9 +175,9 @@ fn a_difference_is_the_new_size_less_the_old_one() {
             comparison.difference_bytes.map(i128::from),
             Some(difference)
         );
-        differences += 1;
+        differences += usize::from(difference != 0);
     }
-    assert!(differences >= 3, "{:#?}", migration.task_manager);
+    assert!(differences >= 1, "{:#?}", migration.task_manager);
 }
 
 #[test]
