@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{
     cpu::MilliCpu,
     infeasible::{Change, Suggestion},
+    memory_size,
     profile::Profile,
-    reserves::Reserve,
+    reserves::{Reserve, ReserveKind},
     version::FlinkVersion,
 };
 use crate::{bytes::Bytes, quantity};
@@ -247,13 +248,24 @@ impl Request {
     /// The same request after a suggested change.
     ///
     /// A value replaces the last setting of the same key and origin, or becomes a new one; a removal takes every
-    /// setting of that key and origin out. A suggestion of a foreign request changes nothing or adds its option.
+    /// setting of that key and origin out. A reserve goes by its name. A suggestion of a foreign request changes nothing or adds its option.
     #[must_use]
     pub fn with_suggestion(&self, suggestion: &Suggestion) -> Self {
         let mut changed = self.clone();
         let Some(origin) = &suggestion.origin else {
             return changed;
         };
+        if let Ok(kind) = suggestion.key.parse::<ReserveKind>() {
+            match &suggestion.change {
+                Change::Set(value) => {
+                    if let Ok(bytes) = memory_size::parse(value) {
+                        changed.set_reserve(kind, bytes, origin);
+                    }
+                }
+                Change::Remove => changed.reserves.retain(|reserve| reserve.kind != kind),
+            }
+            return changed;
+        }
         let same = |setting: &Setting| setting.key == suggestion.key && setting.origin == *origin;
         let settings = &mut changed.configuration.settings;
         match (origin, &suggestion.change) {

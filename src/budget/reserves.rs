@@ -113,6 +113,21 @@ pub struct Reserve {
 }
 
 impl Reserve {
+    /// Where it is written, or would be.
+    pub(super) fn place(&self) -> Origin {
+        match &self.source {
+            ReserveSource::Configured { origin } => origin.clone(),
+            ReserveSource::Profile { .. } | ReserveSource::Zero => {
+                Origin::field(self.kind.field_path())
+            }
+        }
+    }
+
+    /// Whether somebody wrote it.
+    pub(super) fn is_written(&self) -> bool {
+        matches!(self.source, ReserveSource::Configured { .. })
+    }
+
     /// Where a person finds it: `spec.memory.reserves.pythonWorkers`, `--reserve pythonWorkers`; for a reserve that
     /// nobody wrote, the field to write it in.
     #[must_use]
@@ -181,6 +196,24 @@ impl Request {
             source: ReserveSource::Configured { origin },
         });
         self
+    }
+
+    /// Makes a reserve this large: where it is written, or newly at `origin`.
+    pub(super) fn set_reserve(&mut self, kind: ReserveKind, bytes: Bytes, origin: &Origin) {
+        match self
+            .reserves
+            .iter_mut()
+            .rfind(|reserve| reserve.kind == kind)
+        {
+            Some(reserve) => reserve.bytes = bytes,
+            None => self.reserves.push(Reserve {
+                kind,
+                bytes,
+                source: ReserveSource::Configured {
+                    origin: origin.clone(),
+                },
+            }),
+        }
     }
 
     /// The same request with the defaults of a profile.

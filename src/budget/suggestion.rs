@@ -19,6 +19,7 @@ use super::{
     infeasible::{Exact, Suggestion},
     memory_size,
     options::Id,
+    reserves::ReserveKind,
     startup,
     trial::{self, Edit, Identity, Probe, Trial, identity},
     violation::{Kind, Violation},
@@ -47,7 +48,7 @@ pub(super) struct WayOut {
 /// How a way out is judged.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
-    /// Whether the container may be given more memory.
+    /// Whether the container may be given more memory, or less of it be kept in reserve.
     pub may_raise_limit: bool,
     /// Whether something else may be wrong afterwards that was not before.
     pub may_uncover: bool,
@@ -147,6 +148,7 @@ enum Movable {
     Fraction(Id),
     Limit,
     Environment,
+    Reserve(ReserveKind),
 }
 
 impl Movable {
@@ -185,19 +187,20 @@ impl Movable {
             Movable::Environment => Edit::SetEnvironment(memory_size::text(Bytes(value))),
             Movable::Fraction(id) => Edit::Set(id, fraction_text(fraction_of(value))),
             Movable::Limit => Edit::Limit(Bytes(value)),
+            Movable::Reserve(kind) => Edit::Reserve(kind, Bytes(value)),
         }
     }
 
     fn option(self) -> Option<Id> {
         match self {
             Movable::Size(id) | Movable::Mebibytes(id) | Movable::Fraction(id) => Some(id),
-            Movable::Limit | Movable::Environment => None,
+            Movable::Limit | Movable::Environment | Movable::Reserve(_) => None,
         }
     }
 
     fn exact(self, value: u64, upwards: bool) -> Exact {
         let text = match self {
-            Movable::Size(_) | Movable::Environment => format!("{value}b"),
+            Movable::Size(_) | Movable::Environment | Movable::Reserve(_) => format!("{value}b"),
             Movable::Fraction(_) => fraction_text(fraction_of(value)),
             Movable::Limit | Movable::Mebibytes(_) => value.to_string(),
         };
@@ -212,7 +215,7 @@ impl Movable {
     fn written(self, bound: u64, upwards: bool) -> Vec<Edit> {
         match self {
             Movable::Mebibytes(_) => vec![self.edit(bound)],
-            Movable::Size(_) | Movable::Limit | Movable::Environment => {
+            Movable::Size(_) | Movable::Limit | Movable::Environment | Movable::Reserve(_) => {
                 [Bytes::MEBI, Bytes::KIBI, Bytes(1)]
                     .into_iter()
                     .filter_map(|unit| {
@@ -298,6 +301,7 @@ impl Search<'_> {
                 Candidate::Raise(id) => self.moved(id, true),
                 Candidate::LowerFraction(id) => self.lowered_fraction(id),
                 Candidate::RaiseLimit => self.raised_limit(),
+                Candidate::LowerReserve(kind) => self.lowered_reserve(kind),
                 Candidate::LowerEnvironment => self.moved_environment(false),
                 Candidate::RaiseEnvironment => self.moved_environment(true),
             };
@@ -367,6 +371,16 @@ impl Search<'_> {
         self.terms
             .may_raise_limit
             .then(|| self.settled(Movable::Limit, range, true))?
+    }
+
+    /// A reserve lowered as little as possible; not where the container is to stay as it is, for then its reserves are
+    /// to stay as well.
+    fn lowered_reserve(&self, kind: ReserveKind) -> Option<WayOut> {
+        let mut reserves = self.options.reserves.iter();
+        let current = reserves.find(|reserve| reserve.kind == kind)?.bytes.get();
+        self.terms
+            .may_raise_limit
+            .then(|| self.settled(Movable::Reserve(kind), (current, 0), true))?
     }
 
     fn moved_environment(&self, upwards: bool) -> Option<WayOut> {
@@ -475,7 +489,7 @@ impl Search<'_> {
             (_, Edit::Set(_, text) | Edit::SetEnvironment(text)) => {
                 Bytes(size(text).abs_diff(current))
             }
-            (_, Edit::Limit(limit)) => Bytes(limit.get().abs_diff(current)),
+            (_, Edit::Limit(size) | Edit::Reserve(_, size)) => Bytes(size.get().abs_diff(current)),
             _ => Bytes::ZERO,
         }
     }

@@ -14,6 +14,7 @@ use super::{
     kubernetes, memory_size,
     options::{self, Id},
     request::{Origin, Request, Setting},
+    reserves::{Reserve, ReserveKind},
     startup,
     violation::{Kind, Step, Violation},
 };
@@ -36,6 +37,8 @@ pub(super) enum Edit {
     SetEnvironment(String),
     /// Gives the container this much memory.
     Limit(Bytes),
+    /// Keeps this much of the container in reserve.
+    Reserve(ReserveKind, Bytes),
 }
 
 /// What a violation is about, apart from its numbers: two violations of the same identity are one conflict seen
@@ -286,6 +289,22 @@ impl Trial {
                 },
                 exact: None,
             },
+            Edit::Reserve(kind, bytes) => {
+                let in_effect = options
+                    .reserves
+                    .iter()
+                    .find(|reserve| reserve.kind == *kind);
+                let written = in_effect.filter(|reserve| reserve.is_written());
+                let origin = in_effect.map_or(Origin::field(kind.field_path()), Reserve::place);
+                Suggestion {
+                    key: kind.as_str().to_owned(),
+                    path: written.map_or(kind.field_path().to_owned(), Reserve::path),
+                    origin: Some(origin),
+                    current: written.map(|reserve| memory_size::text(reserve.bytes)),
+                    change: Change::Set(memory_size::text(*bytes)),
+                    exact: None,
+                }
+            }
             Edit::Limit(limit) => Suggestion {
                 key: options.key(Id::ProcessSize).to_owned(),
                 path: Origin::ContainerLimit.path(options.key(Id::ProcessSize)),
@@ -338,6 +357,10 @@ impl Probe {
                 self.request.configuration.settings_mut()[index].value = value;
             }
             (Edit::Limit(limit), None) => self.request.container_limit = Some(limit),
+            (Edit::Reserve(kind, bytes), None) => {
+                let origin = Origin::field(kind.field_path());
+                self.request.set_reserve(kind, bytes, &origin);
+            }
             (Edit::SetEnvironment(value), None) => {
                 self.request.legacy_heap_environment = Some(value);
             }

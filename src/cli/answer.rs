@@ -110,8 +110,10 @@ impl Answer {
     pub fn smallest_containers(&self) -> Option<String> {
         let minimum = self.minimum_container_limit?;
         let comfortable = match self.comfortable_container_limit {
-            Some(comfortable) => format!(", a comfortable one {comfortable}"),
-            None => String::new(),
+            Some(comfortable) if comfortable > minimum => {
+                format!(", a comfortable one {comfortable}")
+            }
+            _ => String::new(),
         };
         Some(format!(
             "The smallest container these options fit into has {minimum}{comfortable}."

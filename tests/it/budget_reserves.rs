@@ -2,8 +2,8 @@
 
 use headroom::{
     budget::{
-        Budget, Code, Configuration, FlinkVersion, Origin, Profile, Request, ReserveKind,
-        ReserveSource, Source, minimum_container_limit, options, solve,
+        Budget, Change, Code, Configuration, FlinkVersion, Origin, Profile, Request, ReserveKind,
+        ReserveSource, Source, minimum_container_limit, nearest_feasible, options, solve,
     },
     bytes::Bytes,
 };
@@ -284,4 +284,69 @@ fn names_read_back() {
     assert!(error.to_string().contains("RocksDB"));
     let error = "agent".parse::<ReserveKind>().expect_err("no such reserve");
     assert!(error.to_string().contains("memoryVolumes"));
+}
+
+/// What a reserve of other processes is to be, where it stands, and the bound.
+fn lowered(request: &Request) -> Option<(String, String, String)> {
+    let infeasible = solve(request).unwrap_err();
+    let conflict = &infeasible.conflicts[0];
+    let found = conflict
+        .suggestions
+        .iter()
+        .find(|suggestion| suggestion.key == "otherProcesses")?;
+    assert!(solve(&request.with_suggestion(found)).is_ok());
+    let bound = found.at_bound().unwrap();
+    assert!(solve(&request.with_suggestion(&bound)).is_ok());
+    let Change::Set(value) = &found.change else {
+        panic!("{found:?}")
+    };
+    let exact = found.exact.as_ref().unwrap().to_string();
+    Some((found.path.clone(), value.clone(), exact))
+}
+
+#[test]
+fn a_reserve_that_takes_the_room_of_the_process_can_be_lowered() {
+    let reserve = |request: Request, origin| {
+        request.with_reserve(
+            ReserveKind::OtherProcesses,
+            Bytes::from_mebibytes(3000),
+            origin,
+        )
+    };
+    let fixed = request(Profile::Custom, &[(options::PROCESS_SIZE, "1500000001b")]);
+    let field = Origin::field(ReserveKind::OtherProcesses.field_path());
+    assert_eq!(
+        lowered(&reserve(fixed, field)),
+        Some((
+            "spec.memory.reserves.otherProcesses".to_owned(),
+            "2665m".to_owned(),
+            format!("<= {}b", (4_u64 << 30) - 1_500_000_001)
+        ))
+    );
+    let free = reserve(
+        request(Profile::Custom, &[(options::TASK_HEAP_SIZE, "1g")]),
+        Origin::CommandLine,
+    );
+    let (path, value, _) = lowered(&free).unwrap();
+    assert_eq!(
+        (path.as_str(), value.as_str()),
+        ("--reserve otherProcesses", "1322m")
+    );
+    let minimum = minimum_container_limit(&free).unwrap();
+    assert_eq!(minimum, Bytes::from_mebibytes(2774 + 3000));
+}
+
+#[test]
+fn the_nearest_budget_leaves_reserves_as_they_are() {
+    let asked = request(Profile::Custom, &[(options::TASK_HEAP_SIZE, "1g")]).with_reserve(
+        ReserveKind::OtherProcesses,
+        Bytes::from_mebibytes(2500),
+        Origin::CommandLine,
+    );
+    let (budget, changes) = nearest_feasible(&asked).unwrap();
+    assert!(
+        changes.iter().all(|change| change.key != "otherProcesses"),
+        "{changes:?}"
+    );
+    assert_eq!(budget.reserved(), Bytes::from_mebibytes(2500));
 }

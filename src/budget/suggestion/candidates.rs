@@ -2,11 +2,14 @@
 
 mod jobmanager;
 
+use std::cmp::Reverse;
+
 use super::super::{
     effective::{LegacyHeap, Options},
     memory_size,
     options::Id,
     request::{Origin, Role},
+    reserves::{Reserve, ReserveKind},
     trial::Edit,
     violation::{Kind, Parts},
 };
@@ -28,6 +31,7 @@ pub(super) enum Candidate {
     Raise(Id),
     LowerFraction(Id),
     RaiseLimit,
+    LowerReserve(ReserveKind),
     LowerEnvironment,
     RaiseEnvironment,
     Exactly(Edit),
@@ -35,7 +39,7 @@ pub(super) enum Candidate {
 
 /// What may help against a violation, in the order in which it is offered.
 pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
-    use Candidate::{Exactly, Lower, LowerFraction, LowerFrom, Raise, RaiseLimit};
+    use Candidate::{Exactly, Lower, LowerFraction, LowerFrom, Raise};
     let remove = |id| Exactly(Edit::Remove(id));
     let set = |id, text: &str| Exactly(Edit::Set(id, text.to_owned()));
     let value = |id| {
@@ -230,7 +234,8 @@ pub(super) fn candidates(options: &Options<'_>, kind: &Kind) -> Vec<Candidate> {
             let written = written_total(options, Id::ProcessSize, false);
             let mut candidates: Vec<_> = written.into_iter().collect();
             candidates.extend(flink_total(options, false));
-            candidates.extend([RaiseLimit, remove(Id::ProcessSize), remove(Id::FlinkSize)]);
+            candidates.extend(room(options));
+            candidates.extend([remove(Id::ProcessSize), remove(Id::FlinkSize)]);
             candidates
         }
         Kind::NetworkTooSmall { .. } => {
@@ -316,7 +321,7 @@ fn written_parts(options: &Options<'_>, parts: &Parts, upwards: bool) -> Vec<Can
             written.push((bytes, Candidate::Exactly(Edit::Remove(Id::NumberOfBuffers))));
         }
     }
-    written.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    written.sort_by_key(|(bytes, _)| Reverse(*bytes));
     written
         .into_iter()
         .map(|(_, candidate)| candidate)
@@ -347,6 +352,24 @@ fn written_total(options: &Options<'_>, total: Id, upwards: bool) -> Option<Cand
     })
 }
 
+/// More of the container for the process: reserves that somebody wrote are lowered first, those of a profile, which
+/// has its reasons, last.
+fn room(options: &Options<'_>) -> Vec<Candidate> {
+    let mut reserves: Vec<&Reserve> = options
+        .reserves
+        .iter()
+        .filter(|reserve| reserve.bytes > Bytes::ZERO)
+        .collect();
+    reserves.sort_by_key(|reserve| Reverse(reserve.bytes));
+    let (written, of_profile): (Vec<_>, Vec<_>) = reserves
+        .into_iter()
+        .partition(|reserve| reserve.is_written());
+    let lower = |reserve: &Reserve| Candidate::LowerReserve(reserve.kind);
+    let first = written.into_iter().map(lower);
+    let last = of_profile.into_iter().map(lower);
+    first.chain([Candidate::RaiseLimit]).chain(last).collect()
+}
+
 /// The total that the parts have to fit into.
 fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
     if let Some(written) = written_total(options, Id::FlinkSize, upwards) {
@@ -354,7 +377,7 @@ fn total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
     } else if let Some(written) = written_total(options, Id::ProcessSize, upwards) {
         vec![written, Candidate::Exactly(Edit::Remove(Id::ProcessSize))]
     } else if upwards && options.room_as_process_size.is_some() {
-        vec![Candidate::RaiseLimit]
+        room(options)
     } else {
         Vec::new()
     }
@@ -376,7 +399,7 @@ fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
                 .and_then(|setting| memory_size::parse(&setting.value).ok())
         };
         let mut ids = [Id::ManagedSize, Id::TaskHeapSize];
-        ids.sort_by_key(|id| std::cmp::Reverse(size(*id)));
+        ids.sort_by_key(|id| Reverse(size(*id)));
         ids.map(|id| moved(id, upwards)).into()
     } else if options.role() == Role::JobManager {
         let heap = written_total(options, Id::JvmHeapSize, upwards);
@@ -389,7 +412,7 @@ fn flink_total(options: &Options<'_>, upwards: bool) -> Vec<Candidate> {
 
 /// Every change of one option that could matter to a sum, for where none of the likely ones helps.
 pub(super) fn every_candidate(options: &Options<'_>) -> Vec<Candidate> {
-    let mut candidates = vec![Candidate::RaiseLimit];
+    let mut candidates = room(options);
     for id in Id::ALL {
         if id.is_size() && id != Id::SegmentSize {
             candidates.extend([Candidate::Lower(id), Candidate::Raise(id)]);

@@ -85,6 +85,7 @@ fn place_of_option(key: &str, origin: Option<&Origin>, path: &str) -> Option<Str
         Some(Origin::ContainerLimit) => Some("--container-limit".to_owned()),
         Some(Origin::Environment) => Some("--heap-environment".to_owned()),
         _ if path == "spec.memory.profile" => Some("--profile".to_owned()),
+        _ if path.starts_with("spec.memory.reserves.") => Some(format!("--reserve {key}")),
         _ if path.starts_with("spec.") => Some(Origin::CommandLine.path(key)),
         _ => None,
     }

@@ -3,7 +3,10 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
-    super::super::{Configuration, FlinkVersion, Origin, Request, Setting, options, request::Mode},
+    super::super::{
+        Configuration, FlinkVersion, Origin, Profile, Request, ReserveKind, Setting, options,
+        request::Mode,
+    },
     Seed, of, origin, setting_of, size,
 };
 use crate::bytes::Bytes;
@@ -155,6 +158,23 @@ fn setting() -> impl Strategy<Value = Setting> {
     setting_of(&SIZES, &FRACTIONS)
 }
 
+/// A reserve, and where it is written.
+fn reserve() -> impl Strategy<Value = (ReserveKind, Bytes, Origin)> {
+    (
+        select(ReserveKind::ALL.to_vec()),
+        0_u64..3072,
+        any::<bool>(),
+    )
+        .prop_map(|(kind, mebibytes, is_field)| {
+            let origin = if is_field {
+                Origin::field(kind.field_path())
+            } else {
+                Origin::CommandLine
+            };
+            (kind, Bytes::from_mebibytes(mebibytes), origin)
+        })
+}
+
 prop_compose! {
     /// Mostly something that clashes, alone or among other options.
     pub(super) fn request()(
@@ -166,6 +186,8 @@ prop_compose! {
         environment in option::weighted(0.2, size()),
         version in select(FlinkVersion::ALL.to_vec()),
         mode in select(vec![Mode::Standalone, Mode::Standalone, Mode::Kubernetes]),
+        profile in option::weighted(0.3, select(Profile::ALL.to_vec())),
+        reserves in prop_oneof![3 => Just(Vec::new()), 1 => vec(reserve(), 1..3)],
     ) -> Request {
         let mut configuration = Configuration::new();
         if takes_seed {
@@ -186,14 +208,16 @@ prop_compose! {
             configuration.push(setting.key, setting.value, origin);
         });
         let limit = if takes_seed { limit.unwrap_or(seed_limit) } else { limit.flatten() };
-        Request {
+        let request = Request {
             mode,
+            profile: profile.unwrap_or_default(),
             container_limit: limit.map(Bytes::from_mebibytes),
-            memory_request: None,
-            cpu_limit: None,
             legacy_heap_environment: environment,
             ..Request::new(version, configuration)
-        }
+        };
+        reserves.into_iter().fold(request, |request, (kind, bytes, origin)| {
+            request.with_reserve(kind, bytes, origin)
+        })
     }
 }
 
