@@ -6,11 +6,15 @@
 use serde::Serialize;
 
 use super::{
-    Budget,
+    Budget, Request,
     decimal::Decimal,
+    derivation::Derived,
+    effective::Options,
     flink_error,
     infeasible::{Change, Code, Conflict, FlinkError, OptionReference, Severity, Suggestion, Term},
-    memory_size, options,
+    memory_size,
+    options::{self, Id},
+    trial::{Edit, Trial, violations},
     version::FlinkVersion,
 };
 use crate::bytes::Bytes;
@@ -114,14 +118,21 @@ fn cpu_share(cores: f64, slots: u32, version: FlinkVersion) -> String {
     }
 }
 
-/// How often each of these slots fits into a TaskManager, or why it never does.
+/// How often each of these slots fits into the TaskManager that was asked for and got this budget, or why it never
+/// does.
 ///
 /// # Errors
-/// One conflict for each size of each slot that is larger than the TaskManager's.
-pub fn fit(budget: &Budget, requests: &[SlotRequest]) -> Result<Vec<SlotFit>, Vec<Conflict>> {
+/// One conflict for each size of each slot that is larger than the TaskManager's. Its ways out are a smaller slot and,
+/// where one option makes the TaskManager large enough, that option; the latter was solved again.
+pub fn fit(
+    asked: &Request,
+    budget: &Budget,
+    requests: &[SlotRequest],
+) -> Result<Vec<SlotFit>, Vec<Conflict>> {
+    let trial = Trial::new(asked);
     let conflicts: Vec<Conflict> = requests
         .iter()
-        .flat_map(|request| too_large(budget, request))
+        .flat_map(|request| too_large(&trial, budget, request))
         .collect();
     if !conflicts.is_empty() {
         return Err(conflicts);
@@ -165,11 +176,14 @@ fn fits(budget: &Budget, request: &SlotRequest) -> SlotFit {
     }
 }
 
-fn too_large(budget: &Budget, request: &SlotRequest) -> Vec<Conflict> {
+fn too_large(trial: &Trial, budget: &Budget, request: &SlotRequest) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
     if request.cpu_cores > budget.cpu_cores {
         let (asked, there) = (request.cpu_cores.to_string(), budget.cpu_cores.to_string());
-        conflicts.push(conflict(request, "cpuCores", asked, there, Vec::new()));
+        let edit = Edit::Set(Id::CpuCores, asked.clone());
+        let raised = trial.with(&edit).solves().then(|| trial.suggestion(&edit));
+        let sum = Vec::new();
+        conflicts.push(conflict(request, "cpuCores", asked, there, sum, raised));
     }
     for (name, asked, there) in sizes(budget, request) {
         if asked > there {
@@ -184,11 +198,82 @@ fn too_large(budget: &Budget, request: &SlotRequest) -> Vec<Conflict> {
                 memory_size::text(asked),
                 memory_size::text(there),
                 vec![term],
+                raised(trial, name, asked),
             ));
         }
     }
     conflicts
 }
+
+/// The option that makes a component of the TaskManager large enough: its own where it is written or has a default,
+/// and else the total that it is a share or the rest of.
+fn raised(trial: &Trial, name: &str, asked: Bytes) -> Option<Suggestion> {
+    let is_enough = |edit: &Edit| {
+        let changed = trial.with(edit);
+        let Some(Derived::TaskManager(derived)) = violations(&Options::new(&changed.request)).0
+        else {
+            return false;
+        };
+        let component = match name {
+            "taskHeap" => derived.task_heap,
+            "taskOffHeap" => derived.task_off_heap,
+            _ => derived.managed,
+        };
+        component.known && component.bytes >= asked
+    };
+    let offered = |edit: Edit| {
+        let solves = is_enough(&edit) && trial.with(&edit).solves();
+        solves.then(|| trial.suggestion(&edit))
+    };
+    let options = Options::new(&trial.request);
+    let own = match name {
+        "taskHeap" => Id::TaskHeapSize,
+        "taskOffHeap" => Id::TaskOffHeapSize,
+        _ => Id::ManagedSize,
+    };
+    if options.is_set(own) || own == Id::TaskOffHeapSize {
+        let own = offered(Edit::Set(own, memory_size::text(asked)));
+        if own.is_some() {
+            return own;
+        }
+    }
+    let total = [Id::FlinkSize, Id::ProcessSize]
+        .into_iter()
+        .find(|id| options.is_set(*id));
+    let (current, edit): (Bytes, &dyn Fn(u64) -> Edit) =
+        match (total, trial.request.container_limit) {
+            (Some(id), _) => (trial.size(id)?, &move |mebibytes| {
+                Edit::Set(id, memory_size::text(Bytes::from_mebibytes(mebibytes)))
+            }),
+            (None, Some(limit)) if options.room_as_process_size.is_some() => {
+                (limit, &|mebibytes| {
+                    Edit::Limit(Bytes::from_mebibytes(mebibytes))
+                })
+            }
+            _ => return None,
+        };
+    // More of a total is more of each share and of the rest.
+    let mut below = current.whole_mebibytes();
+    let mut enough = below.max(1).checked_mul(2)?;
+    while !is_enough(&edit(enough)) {
+        below = enough;
+        enough = enough
+            .checked_mul(2)
+            .filter(|size| *size <= LARGEST_TOTAL)?;
+    }
+    while below + 1 < enough {
+        let middle = below.midpoint(enough);
+        if is_enough(&edit(middle)) {
+            enough = middle;
+        } else {
+            below = middle;
+        }
+    }
+    offered(edit(enough))
+}
+
+/// A tebibyte in mebibytes: nobody is told to make a TaskManager larger.
+const LARGEST_TOTAL: u64 = 1 << 20;
 
 fn conflict(
     request: &SlotRequest,
@@ -196,6 +281,7 @@ fn conflict(
     asked: String,
     there: String,
     sum: Vec<Term>,
+    raised: Option<Suggestion>,
 ) -> Conflict {
     let path = format!("slot {}: {name}", request.name);
     let mut conflict = Conflict::new(
@@ -211,7 +297,10 @@ fn conflict(
         format!("<= {there}"),
         format!(
             "{path} is {asked}, and the whole TaskManager has {there}, so that no TaskManager can ever offer such a \
-             slot; set {path} to {there}"
+             slot; set {path} to {there}{}",
+            raised
+                .as_ref()
+                .map_or_else(String::new, |raised| format!(", or {raised}"))
         ),
     );
     conflict.sum = sum;
@@ -223,5 +312,6 @@ fn conflict(
         change: Change::Set(there),
         exact: None,
     });
+    conflict.suggestions.extend(raised);
     conflict
 }

@@ -2,7 +2,7 @@
 
 use headroom::{
     budget::{
-        Budget, Change, Code, Configuration, FlinkVersion, Mode, Origin, Request, derive,
+        Budget, Change, Code, Configuration, Conflict, FlinkVersion, Mode, Origin, Request, derive,
         jobmanager,
         kubernetes::{jobmanager_container, worker_pod},
         options, slots,
@@ -201,13 +201,17 @@ fn the_container_of_a_jobmanager_has_a_core_unless_told_otherwise() {
     );
 }
 
-fn budget(version: FlinkVersion, slots: &str, cores: &str) -> Budget {
+fn of_four_gibibytes(version: FlinkVersion, slots: &str, cores: &str) -> Request {
     let settings = [
         (options::PROCESS_SIZE, "4g"),
         (options::NUMBER_OF_TASK_SLOTS, slots),
         (options::CPU_CORES, cores),
     ];
-    derive(&request(version, &settings)).unwrap()
+    request(version, &settings)
+}
+
+fn budget(version: FlinkVersion, slots: &str, cores: &str) -> Budget {
+    derive(&of_four_gibibytes(version, slots, cores)).unwrap()
 }
 
 #[test]
@@ -278,7 +282,8 @@ fn slots_that_only_the_started_process_reads_are_a_conflict_all_the_same() {
 
 #[test]
 fn slots_of_their_own_size_fit_or_say_what_they_lack() {
-    let budget = budget(FlinkVersion::V2_1, "2", "4");
+    let asked = of_four_gibibytes(FlinkVersion::V2_1, "2", "4");
+    let budget = derive(&asked).unwrap();
     let slot = |name: &str, cpu_cores, heap_mebibytes, managed_mebibytes| SlotRequest {
         name: name.to_owned(),
         cpu_cores,
@@ -287,6 +292,7 @@ fn slots_of_their_own_size_fit_or_say_what_they_lack() {
         managed: Bytes::from_mebibytes(managed_mebibytes),
     };
     let fits = slots::fit(
+        &asked,
         &budget,
         &[slot("join", 0.5, 400, 0), slot("scan", 2.0, 10, 0)],
     )
@@ -298,6 +304,7 @@ fn slots_of_their_own_size_fit_or_say_what_they_lack() {
         [(3, "taskHeap"), (2, "cpuCores")]
     );
     let conflicts = slots::fit(
+        &asked,
         &budget,
         &[slot("join", 8.0, 4096, 0), slot("scan", 1.0, 1, 1 << 14)],
     )
@@ -312,6 +319,83 @@ fn slots_of_their_own_size_fit_or_say_what_they_lack() {
         conflicts[0].suggestions[0].change,
         Change::Set("4".to_owned())
     );
+    let raised = |conflict: &Conflict| conflict.suggestions[1].to_string();
+    let process = "set spec.flinkConfiguration[taskmanager.memory.process.size] to";
+    assert_eq!(
+        raised(&conflicts[0]),
+        "set spec.flinkConfiguration[taskmanager.cpu.cores] to 8"
+    );
+    assert!(raised(&conflicts[1]).starts_with(process));
+    assert!(raised(&conflicts[2]).starts_with(process));
+}
+
+/// One option that makes the TaskManager large enough: the slot fits then, and does not with a mebibyte less.
+#[test]
+fn a_slot_that_does_not_fit_says_what_would_make_the_task_manager_large_enough() {
+    let slot = |heap, off_heap, managed| SlotRequest {
+        name: "wide".to_owned(),
+        cpu_cores: 1.0,
+        task_heap: Bytes::from_mebibytes(heap),
+        task_off_heap: Bytes::from_mebibytes(off_heap),
+        managed: Bytes::from_mebibytes(managed),
+    };
+    let contained = |settings: &[(&str, &str)]| {
+        request(FlinkVersion::V2_1, settings)
+            .with_mode(Mode::Standalone)
+            .with_container_limit(Bytes::from_mebibytes(4096))
+    };
+    let fits = |request: &Request, slot: &SlotRequest| {
+        let budget = solve(request).unwrap();
+        slots::fit(request, &budget, std::slice::from_ref(slot))
+    };
+    for (request, slot, path) in [
+        (
+            contained(&[]),
+            slot(2000, 0, 0),
+            "spec.taskManager.resources.limits.memory",
+        ),
+        (
+            contained(&[]),
+            slot(0, 0, 3000),
+            "spec.taskManager.resources.limits.memory",
+        ),
+        (
+            contained(&[]),
+            slot(0, 100, 0),
+            "spec.memory.task.offHeapSize",
+        ),
+        (
+            contained(&[(options::MANAGED_SIZE, "1g")]),
+            slot(0, 0, 1500),
+            "spec.flinkConfiguration[taskmanager.memory.managed.size]",
+        ),
+        (
+            contained(&[(options::FLINK_SIZE, "2g")]),
+            slot(1000, 0, 0),
+            "spec.flinkConfiguration[taskmanager.memory.flink.size]",
+        ),
+    ] {
+        let conflicts = fits(&request, &slot).unwrap_err();
+        let [conflict] = conflicts.as_slice() else {
+            panic!("{conflicts:#?}")
+        };
+        let suggestion = &conflict.suggestions[1];
+        assert_eq!(suggestion.path, path);
+        assert!(conflict.message.ends_with(&suggestion.to_string()));
+        let raised = request.with_suggestion(suggestion);
+        fits(&raised, &slot).unwrap();
+        if let (Some(limit), true) = (raised.container_limit, path.contains("limits")) {
+            let less = raised.with_container_limit(limit.saturating_sub(Bytes::MEBI));
+            fits(&less, &slot).unwrap_err();
+        }
+    }
+    // Two options hold the heap, so that none alone makes it larger.
+    let held = contained(&[
+        (options::TASK_HEAP_SIZE, "1g"),
+        (options::MANAGED_SIZE, "1g"),
+    ]);
+    let conflicts = fits(&held, &slot(9000, 0, 0)).unwrap_err();
+    assert_eq!(conflicts[0].suggestions.len(), 1);
 }
 
 proptest! {
