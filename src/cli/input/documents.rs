@@ -125,7 +125,7 @@ fn marker(line: &str) -> Option<&str> {
 
 /// Whether nothing but white space and a comment stands there.
 fn is_blank(line: &str) -> bool {
-    let line = line.trim_start_matches([' ', '\t', '\r', '\n']);
+    let line = line.trim_start_matches([' ', '\t', '\r', '\n', '\u{feff}']);
     line.is_empty() || line.starts_with('#')
 }
 
