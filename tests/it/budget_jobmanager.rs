@@ -78,32 +78,6 @@ fn every_route_gives_every_size_its_rule() {
 }
 
 #[test]
-fn the_example_of_the_documents_takes_the_rest_for_overhead() {
-    let options = |heap| {
-        request(
-            FlinkVersion::V1_20,
-            &[
-                (options::JOBMANAGER_PROCESS_SIZE, "1000m"),
-                (options::JOBMANAGER_JVM_HEAP_SIZE, heap),
-                (options::JOBMANAGER_JVM_OVERHEAD_MIN, "64m"),
-                (options::JOBMANAGER_JVM_OVERHEAD_MAX, "256m"),
-                (options::JOBMANAGER_JVM_OVERHEAD_FRACTION, "0.1"),
-            ],
-        )
-    };
-    assert_eq!(
-        unified(&options("400m")).jvm_overhead.bytes,
-        Bytes(226_492_416)
-    );
-    let conflict = only_error(&options("100m"));
-    assert_eq!(conflict.code, Code::OverheadOutOfRange);
-    assert_eq!(
-        conflict.total.map(|total| total.bytes),
-        Some(Bytes::from_mebibytes(516))
-    );
-}
-
-#[test]
 fn direct_memory_is_limited_only_where_it_is_asked_for() {
     let limited = |switch| {
         let request = request(

@@ -4,8 +4,9 @@
 //! answers were recorded.
 
 use headroom::budget::{
-    Code, Configuration, FlinkVersion, Infeasible, Origin, Request, Severity, derive, options,
-    solve,
+    Code, Configuration, FlinkVersion, Infeasible, Origin, Request, Role, Severity, Source, derive,
+    jobmanager::{self, JobManagerBudget, UnifiedBudget},
+    options, solve,
 };
 
 const VERSIONS: [FlinkVersion; 2] = [FlinkVersion::V1_20, FlinkVersion::V2_3];
@@ -85,5 +86,63 @@ fn with_managed_memory_too_the_overhead_is_the_rest_and_one_byte_short() {
         assert_eq!(only_error(&infeasible), Code::OverheadOutOfRange);
         let flink = derive(&refused).unwrap_err();
         assert!(flink.message.contains("(67108863 bytes)"), "{flink}");
+    }
+}
+
+/// A JobManager of 1000 MiB with the bounds of the third example, and more options.
+fn jobmanager_request(version: FlinkVersion, more: &[(&str, &str)]) -> Request {
+    let bounds = [
+        (options::JOBMANAGER_PROCESS_SIZE, "1000m"),
+        (options::JOBMANAGER_JVM_OVERHEAD_MIN, "64m"),
+        (options::JOBMANAGER_JVM_OVERHEAD_MAX, "256m"),
+    ];
+    let configuration = bounds
+        .iter()
+        .chain(more)
+        .fold(Configuration::new(), |configuration, (key, value)| {
+            configuration.with(*key, *value, Origin::CommandLine)
+        });
+    Request::new(version, configuration).with_role(Role::JobManager)
+}
+
+fn unified(request: &Request) -> UnifiedBudget {
+    match jobmanager::solve(request) {
+        Ok(JobManagerBudget::Unified(budget)) => budget,
+        other => panic!("{other:#?}"),
+    }
+}
+
+#[test]
+fn a_fixed_heap_makes_the_overhead_of_a_jobmanager_the_rest() {
+    for version in VERSIONS {
+        let refused = jobmanager_request(version, &[(options::JOBMANAGER_JVM_HEAP_SIZE, "100m")]);
+        let infeasible = jobmanager::solve(&refused).unwrap_err();
+        assert_eq!(only_error(&infeasible), Code::OverheadOutOfRange);
+        let flink = jobmanager::derive(&refused).unwrap_err();
+        assert!(
+            flink
+                .message
+                .contains("JVM Overhead size (516.000mb (541065216 bytes))"),
+            "{flink}"
+        );
+
+        let fits = jobmanager_request(version, &[(options::JOBMANAGER_JVM_HEAP_SIZE, "400m")]);
+        let budget = unified(&fits);
+        assert_eq!(budget.jvm_overhead.bytes.get(), 226_492_416);
+        assert!(matches!(
+            budget.jvm_overhead.source,
+            Source::Remainder { .. }
+        ));
+    }
+}
+
+#[test]
+fn without_a_heap_the_overhead_of_a_jobmanager_is_the_fraction() {
+    for version in VERSIONS {
+        let budget = unified(&jobmanager_request(version, &[]));
+        assert_eq!(budget.jvm_overhead.bytes.get(), 104_857_601);
+        // What off-heap memory leaves of total Flink memory, as with a TaskManager of the first example.
+        assert_eq!(budget.total_flink.bytes.get(), 675_282_943);
+        assert_eq!(budget.jvm_heap.bytes.get(), 675_282_943 - (128 << 20));
     }
 }
