@@ -62,8 +62,8 @@ pub use self::{
     request::{Configuration, Mode, Origin, Request, Role, Setting},
     reserves::{Reserve, ReserveKind, ReserveSource, UnknownReserve, reserves_in_effect},
     survey::{
-        heap_environment, key_of_field, known_components, option_keys, options_in_effect,
-        proper_key,
+        determines_total, heap_environment, key_of_field, known_components, option_keys,
+        options_in_effect, proper_key,
     },
     version::{FlinkVersion, UnsupportedFlinkVersion},
 };

@@ -51,7 +51,7 @@ pub use self::{
 pub(crate) use self::{conflict::At, flink_configuration::flattened};
 use crate::{
     api::v1alpha1::TaskManagerPool,
-    budget::{Budget, Conflict, FlinkVersion, Severity, Suggestion},
+    budget::{Budget, Conflict, FlinkError, FlinkVersion, Request, Severity, Suggestion},
     bytes::Bytes,
 };
 
@@ -78,6 +78,8 @@ pub struct ValidatedPool {
     pub job_manager_address: String,
     /// Requests and limits of the TaskManager's container.
     pub container_resources: ContainerResources,
+    /// What was asked of the solver, with the changes of [`ValidatedPool::adjustments`].
+    pub request: Request,
     /// The solved budget, with the solver's warnings.
     pub budget: Budget,
     /// Smallest container limit, in whole MiB, that solves with these options.
@@ -113,6 +115,19 @@ pub struct Invalid {
     pub comfortable_limit: Option<Bytes>,
     /// Changes that make the memory options solve, all of them together; empty where it is not they that are wrong.
     pub joint: Vec<Suggestion>,
+    /// What is known of its memory; `None` if the version or the memory limit cannot be read.
+    pub memory: Option<Box<KnownMemory>>,
+}
+
+/// What the solver said of the memory of a pool that cannot run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownMemory {
+    /// What was asked.
+    pub request: Request,
+    /// The budget, where the memory options solve as they are and something else is wrong.
+    pub budget: Option<Budget>,
+    /// What Flink itself would throw for them.
+    pub flink_error: Option<FlinkError>,
 }
 
 impl Invalid {

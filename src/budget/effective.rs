@@ -206,7 +206,8 @@ impl<'a> Options<'a> {
             .max(1)
     }
 
-    fn determines_total(&self) -> bool {
+    /// Whether the options say how large the process is.
+    pub fn determines_total(&self) -> bool {
         self.is_set(Id::ProcessSize)
             || self.is_set(Id::FlinkSize)
             || (self.is_set(Id::TaskHeapSize) && self.is_set(Id::ManagedSize))

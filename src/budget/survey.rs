@@ -60,6 +60,14 @@ pub fn options_in_effect(request: &Request) -> Vec<OptionReference> {
     found
 }
 
+/// Whether the options alone say how large the process is, without a container's limit. A JobManager of Flink 1.10
+/// always has a size.
+#[must_use]
+pub fn determines_total(request: &Request) -> bool {
+    let options = Options::new(request);
+    options.uses_cutoff() || options.determines_total()
+}
+
 /// The options that there are for a process.
 fn of_role(role: Role) -> impl Iterator<Item = Id> {
     Id::ALL

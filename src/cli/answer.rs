@@ -1,6 +1,6 @@
 //! What is known about one process, whoever asked: what was asked, the budget or the conflicts, and where they stand.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     input::{
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     budget::{
-        Configuration, Conflict, FlinkError, Infeasible, Mode, Origin, Request, Role, Severity,
-        Suggestion, comfortable_container_limit, minimum_container_limit,
+        Configuration, Conflict, FlinkError, Mode, Origin, Request, Role, Severity, Suggestion,
+        comfortable_container_limit, minimum_container_limit,
     },
     bytes::Bytes,
 };
@@ -27,7 +27,7 @@ pub(super) struct Answer {
     /// container's limit cannot be read.
     pub request: Option<Request>,
     /// The document that the pool was read from; `None` for options.
-    pub document: Option<Node>,
+    pub document: Option<Arc<Node>>,
     /// The budget, where the memory options solve; other conflicts may still keep the pool from running.
     pub budget: Option<ProcessBudget>,
     /// What Flink's own deployment asks Kubernetes for; `None` where Flink's scripts start the process.
@@ -54,7 +54,7 @@ pub(super) struct Answer {
 }
 
 /// A place in one of the files.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Located {
     /// The file as it was named; `-` for standard input.
     pub file: String,
@@ -212,17 +212,7 @@ fn speak_of(
 
 /// The answer to a request that no pool stands behind.
 pub(super) fn answer_request(subject: Subject, request: Request) -> Answer {
-    let solution = ProcessBudget::solve(&request);
-    answer_solution(subject, request, solution)
-}
-
-/// The answer to a request that was solved already.
-pub(super) fn answer_solution(
-    subject: Subject,
-    request: Request,
-    solution: Result<(ProcessBudget, Vec<Conflict>), Infeasible>,
-) -> Answer {
-    let (budget, conflicts, joint, flink_error) = match solution {
+    let (budget, conflicts, joint, flink_error) = match ProcessBudget::solve(&request) {
         Ok((budget, warnings)) => (Some(budget), warnings, Vec::new(), None),
         Err(infeasible) => (
             None,
@@ -258,33 +248,37 @@ pub(super) fn answer_solution(
     }
 }
 
-/// Where each conflict is to be looked at.
+/// Where each conflict is to be looked at: at its first option that is written somewhere, else where the first change
+/// is to be made.
 pub(super) fn places(
     conflicts: &[Conflict],
     document: Option<&Node>,
     file: &str,
 ) -> Vec<Option<Located>> {
+    let place = |origin: Option<&Origin>, path: &str| match origin {
+        Some(Origin::File {
+            file,
+            line: Some(line),
+            column,
+        }) => Some(Located {
+            file: file.clone(),
+            place: Place {
+                line: *line,
+                column: column.unwrap_or(1),
+            },
+        }),
+        _ => Some(Located {
+            file: file.to_owned(),
+            place: document?.place_of(path)?,
+        }),
+    };
     let first = |conflict: &Conflict| {
-        conflict
-            .options
-            .iter()
-            .find_map(|option| match &option.origin {
-                Some(Origin::File {
-                    file,
-                    line: Some(line),
-                    column,
-                }) => Some(Located {
-                    file: file.clone(),
-                    place: Place {
-                        line: *line,
-                        column: column.unwrap_or(1),
-                    },
-                }),
-                _ => Some(Located {
-                    file: file.to_owned(),
-                    place: document?.place_of(&option.path)?,
-                }),
-            })
+        let options = conflict.options.iter();
+        let changes = conflict.suggestions.iter();
+        options
+            .map(|option| (option.origin.as_ref(), option.path.as_str()))
+            .chain(changes.map(|change| (change.origin.as_ref(), change.path.as_str())))
+            .find_map(|(origin, path)| place(origin, path))
     };
     conflicts.iter().map(first).collect()
 }

@@ -10,7 +10,7 @@ use super::{
     text::{self, Keys},
 };
 use crate::{
-    budget::{Conflict, Severity, Source},
+    budget::{Conflict, Mode, Severity, Source},
     bytes::Bytes,
     picture::{Block, Cap, Notice, Picture, Tone, svg},
 };
@@ -51,9 +51,13 @@ fn picture(answer: &Answer) -> Picture {
 
 fn heading(subject: &Subject) -> String {
     let what = format!(
-        "a {}'s memory, Flink {}",
+        "a {}'s memory, Flink {}{}",
         subject.role.as_str(),
-        harmless(&subject.flink_version)
+        harmless(&subject.flink_version),
+        match subject.mode {
+            Mode::Standalone => "",
+            Mode::Kubernetes => ", native Kubernetes",
+        }
     );
     match (&subject.name, &subject.namespace) {
         (Some(name), Some(namespace)) => {

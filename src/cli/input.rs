@@ -5,32 +5,33 @@
 //! others from being read.
 
 pub mod cluster;
+mod document;
 mod documents;
 mod files;
 mod flink_deployment;
 mod image;
 pub mod job;
 pub mod node;
+mod pool;
 pub mod process;
 pub mod schema;
 mod workload;
 
-use std::{collections::HashMap, fmt, io::Read, rc::Rc, sync::LazyLock};
+use std::{collections::HashMap, fmt, io::Read, rc::Rc, sync::Arc};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
-use serde_json::Value;
 use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
+pub(super) use self::pool::{NAME_RULE, is_name};
 use self::{
     cluster::{Found, FoundFile, Reader},
+    document::DocumentReader,
     documents::MOST_DOCUMENTS,
-    node::{Node, Place, Shape},
+    node::{Node, Place},
     process::ProcessDocument,
-    schema::{Problem, Schema, instead, quoted},
 };
 use crate::{
-    api::{GROUP, crd, v1alpha1::TaskManagerPool},
+    api::v1alpha1::TaskManagerPool,
     budget::{FlinkVersion, Mode, Role},
     configuration::Format,
 };
@@ -41,9 +42,6 @@ pub const LARGEST_FILE_BYTES: u64 = 8 << 20;
 
 /// The name under which standard input is given and reported.
 pub const STANDARD_INPUT: &str = "-";
-
-const VERSION: &str = "v1alpha1";
-const KIND: &str = "TaskManagerPool";
 
 /// Everything that was found in the named files.
 #[derive(Debug, Default)]
@@ -309,7 +307,7 @@ impl Input {
                         line: node.place.line,
                     },
                     kind,
-                    node: Rc::new(node),
+                    node: Arc::new(node),
                     lines: Rc::clone(&lines),
                 }));
         }
@@ -341,227 +339,6 @@ fn is_flink_configuration(format: Option<Format>, node: &Node) -> bool {
         None => !is_object && cluster::looks_like_configuration(node),
     }
 }
-
-/// Turns one document into pools, and collects the objects that may run Flink.
-struct DocumentReader<'a> {
-    file: &'a str,
-    lines: &'a [&'a str],
-}
-
-impl DocumentReader<'_> {
-    fn read(&self, node: Node, input: &mut Input, others: &mut Vec<(String, Node)>) {
-        let Shape::Map(_) = &node.shape else {
-            input.problem(
-                self.file,
-                Some(node.place),
-                None,
-                format!("expected a Kubernetes object, found {}", node.shape.kind()),
-            );
-            return;
-        };
-        let text_of = |field: &str| node.child(field).and_then(Node::text).map(str::to_owned);
-        let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
-        let (group, version) = match api_version
-            .as_deref()
-            .map(|text| text.split_once('/').unwrap_or(("", text)))
-        {
-            Some(parts) => parts,
-            None => {
-                self.without_type(
-                    &node,
-                    kind.is_none(),
-                    input,
-                    "apiVersion",
-                    format!("{GROUP}/{VERSION}"),
-                );
-                return;
-            }
-        };
-        let Some(kind) = kind else {
-            self.without_type(&node, false, input, "kind", KIND.to_owned());
-            return;
-        };
-        if kind == "List" && group.is_empty() || group == GROUP && kind == "TaskManagerPoolList" {
-            let place = node.place;
-            let Shape::Map(entries) = node.shape else {
-                return;
-            };
-            let items = entries.into_iter().find(|entry| entry.key == "items");
-            match items.map(|items| items.value.shape) {
-                Some(Shape::List(items)) => {
-                    for item in items {
-                        self.read(item, input, others);
-                    }
-                }
-                _ => input.problem(
-                    self.file,
-                    Some(place),
-                    Some("items".to_owned()),
-                    "a list needs its items".to_owned(),
-                ),
-            }
-        } else if group != GROUP {
-            let may_run_flink = group == "flink.apache.org" && kind == "FlinkDeployment"
-                || group.is_empty() && kind == "ConfigMap"
-                || ["", "apps", "batch"].contains(&group) && workload::pod_path(&kind).is_some();
-            if may_run_flink {
-                others.push((kind, node));
-            } else {
-                input.passed_over += 1;
-            }
-        } else if kind != KIND {
-            let place = node.child("kind").map_or(node.place, |child| child.place);
-            let message = format!(
-                "unknown kind {}{}",
-                quoted(&kind),
-                instead(&kind, [KIND].into_iter(), "the kind here is")
-            );
-            input.problem(self.file, Some(place), Some("kind".to_owned()), message);
-        } else if version != VERSION {
-            let place = node
-                .child("apiVersion")
-                .map_or(node.place, |child| child.place);
-            let message = format!(
-                "unknown version {}; this is {GROUP}/{VERSION}",
-                quoted(version)
-            );
-            input.problem(
-                self.file,
-                Some(place),
-                Some("apiVersion".to_owned()),
-                message,
-            );
-        } else {
-            self.read_pool(node, input);
-        }
-    }
-
-    /// A document without `apiVersion` or `kind`: some other YAML file, unless it looks like an object.
-    fn without_type(
-        &self,
-        node: &Node,
-        is_both: bool,
-        input: &mut Input,
-        field: &str,
-        value: String,
-    ) {
-        if is_both && node.child("spec").is_none() {
-            input.passed_over += 1;
-            return;
-        }
-        input.problem(
-            self.file,
-            Some(node.place),
-            Some(field.to_owned()),
-            format!("required field is missing; for a pool write {field}: {value}"),
-        );
-    }
-
-    fn read_pool(&self, node: Node, input: &mut Input) {
-        let mut problems = Vec::new();
-        let pool_schema = Schema::new(&POOL_SCHEMA, self.lines);
-        pool_schema.check("", &node, &mut problems);
-        match node.child("metadata") {
-            Some(metadata) => {
-                Schema::new(&METADATA_SCHEMA, self.lines).check(
-                    "metadata",
-                    metadata,
-                    &mut problems,
-                );
-                if metadata.child("name").is_none() && metadata.child("generateName").is_none() {
-                    problems.push(missing("metadata.name", metadata.place));
-                }
-            }
-            None => problems.push(missing("metadata.name", node.place)),
-        }
-        for (field, most, separators) in [("name", 253, "-."), ("namespace", 63, "-")] {
-            let written = node
-                .child("metadata")
-                .and_then(|metadata| metadata.child(field));
-            if let Some(written) = written
-                && let Some(text) = written.text()
-                && !is_name(text, most, separators)
-            {
-                problems.push(Problem {
-                    place: written.place,
-                    field: format!("metadata.{field}"),
-                    message: format!(
-                        "{} is no {field} that Kubernetes takes: {}",
-                        quoted(text),
-                        NAME_RULE
-                    ),
-                });
-            }
-        }
-        if problems.is_empty() {
-            match serde_json::from_value::<TaskManagerPool>(pool_schema.pruned(&node)) {
-                Ok(pool) => input.pools.push(PoolDocument {
-                    source: Source {
-                        file: self.file.to_owned(),
-                        line: node.place.line,
-                    },
-                    pool,
-                    document: node,
-                }),
-                Err(error) => input.problem(self.file, Some(node.place), None, error.to_string()),
-            }
-            return;
-        }
-        problems.sort_by_key(|problem| problem.place);
-        for problem in problems {
-            input.problem(
-                self.file,
-                Some(problem.place),
-                Some(problem.field),
-                problem.message,
-            );
-        }
-    }
-}
-
-/// What a name is made of, as the end of a sentence.
-pub(super) const NAME_RULE: &str =
-    "write lower-case letters, digits and -, with a letter or digit at both ends";
-
-/// Whether Kubernetes takes the text as a name: of a namespace, or of an object, which may have dots too.
-pub(super) fn is_name(text: &str, most_characters: usize, separators: &str) -> bool {
-    let is_alphanumeric =
-        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-    text.len() <= most_characters
-        && text
-            .split('.')
-            .all(|part| part.starts_with(is_alphanumeric) && part.ends_with(is_alphanumeric))
-        && text
-            .chars()
-            .all(|character| is_alphanumeric(character) || separators.contains(character))
-}
-
-fn missing(field: &str, place: Place) -> Problem {
-    Problem {
-        place,
-        field: field.to_owned(),
-        message: "required field is missing".to_owned(),
-    }
-}
-
-/// The schema of a pool, the one in the CustomResourceDefinition.
-static POOL_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let definition = serde_json::to_value(crd::custom_resource_definition()).unwrap_or_default();
-    let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    // The API server knows these fields of every object without being told.
-    if let Some(properties) = schema["properties"].as_object_mut() {
-        for name in ["apiVersion", "kind"] {
-            properties.insert(name.to_owned(), serde_json::json!({"type": "string"}));
-        }
-        properties
-            .entry("metadata")
-            .or_insert_with(|| serde_json::json!({"type": "object"}));
-    }
-    schema
-});
-
-static METADATA_SCHEMA: LazyLock<Value> =
-    LazyLock::new(|| schemars::schema_for!(ObjectMeta).to_value());
 
 /// The text of one file; `-` is standard input.
 ///
@@ -608,22 +385,5 @@ fn options() -> serde_saphyr::Options {
         budget: serde_saphyr::budget! {
             max_documents: usize::MAX,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_kubernetes() {
-        for name in ["a", "a-1", "1", "a.b-c.d"] {
-            assert!(is_name(name, 253, "-."), "{name}");
-        }
-        for name in ["", "-a", "a-", "a..b", ".a", "A", "a_b", "a.-b", "ä", "a b"] {
-            assert!(!is_name(name, 253, "-."), "{name}");
-        }
-        assert!(!is_name("a.b", 63, "-"));
-        assert!(!is_name(&"a".repeat(64), 63, "-"));
     }
 }

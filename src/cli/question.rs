@@ -4,7 +4,7 @@ mod options;
 mod pool;
 mod process;
 
-use std::io::Read;
+use std::{collections::HashSet, io::Read, sync::Arc};
 
 pub(super) use self::pool::answer_pool;
 use self::{options::answer_options, process::answer_process};
@@ -14,7 +14,7 @@ use super::{
     input::{Input, InputProblem, PoolDocument, Unnamed, Wanted},
     parallel,
 };
-use crate::budget::{FlinkVersion, Role};
+use crate::budget::{FlinkVersion, Role, Severity};
 
 /// Everything that one invocation was asked.
 #[derive(Debug, Default)]
@@ -66,13 +66,13 @@ impl Answers {
         let answer = |document: PoolDocument| {
             let answer = answer_pool(&document, &settings);
             Answer {
-                document: Some(document.document),
+                document: Some(Arc::new(document.document)),
                 ..answer
             }
         };
         let mut answers = parallel::map(std::mem::take(&mut input.pools), answer);
         let processes = std::mem::take(&mut input.processes);
-        answers.extend(processes.into_iter().map(answer_process));
+        answers.extend(parallel::map(processes, answer_process));
         {
             let order = input.order();
             answers.sort_by_key(|answer| answer.subject.source.as_ref().map(&order));
@@ -86,7 +86,28 @@ impl Answers {
         if let Some(role) = unnamed.role {
             answers.keep(role);
         }
+        answers.say_warnings_once();
         answers
+    }
+
+    /// Leaves out warnings about places of which the same was said before: several processes may read one text. What
+    /// keeps a process from starting is said of each.
+    fn say_warnings_once(&mut self) {
+        let mut said = HashSet::new();
+        for answer in &mut self.answers {
+            let conflicts = std::mem::take(&mut answer.conflicts);
+            let places = std::mem::take(&mut answer.places);
+            for (conflict, place) in conflicts.into_iter().zip(places) {
+                let is_said = place.as_ref().is_some_and(|located| {
+                    let sentence = (located.clone(), conflict.message.clone());
+                    conflict.severity == Severity::Warning && !said.insert(sentence)
+                });
+                if !is_said {
+                    answer.conflicts.push(conflict);
+                    answer.places.push(place);
+                }
+            }
+        }
     }
 
     /// Keeps only the answers about processes of one role.

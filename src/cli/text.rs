@@ -1,16 +1,17 @@
-//! The answers as text for people: sizes both human and exact, sentences, headings, conflicts.
+//! The answers as text for people: sizes both human and exact, sentences, headings.
 
+mod conflicts;
+
+pub(super) use self::conflicts::{Telling, conflicts, push_fixes, push_joint, statement};
 use super::{
     answer::{Answer, Subject},
     question::Answers,
-    screen::{
-        FIXED_SPACE, Screen, Tone, aligned, columns, harmless, padded, visible_columns, wrapped,
-    },
+    screen::{FIXED_SPACE, Screen, Tone, columns, harmless, visible_columns, wrapped},
 };
 use crate::{
     budget::{
-        Budget, Code, Component, Conflict, Mode, Origin, Profile, ProfileInEffect, Reserve,
-        ReserveSource, Role, Severity, Source,
+        Budget, Code, Component, Mode, Origin, Profile, ProfileInEffect, Reserve, ReserveSource,
+        Role, Source,
     },
     bytes::Bytes,
 };
@@ -352,72 +353,6 @@ pub(super) fn section(heading: &str, screen: &Screen) -> String {
     format!("\n{}\n", screen.paint(Tone::Strong, heading))
 }
 
-/// How much is said about a conflict.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Telling {
-    /// The sentence and the fixes.
-    Short,
-    /// Also the options that take part, and the sum.
-    Whole,
-}
-
-/// Every conflict of an answer, with its fixes.
-pub(super) fn conflicts(answer: &Answer, telling: Telling, screen: &Screen) -> String {
-    let mut text: String = answer
-        .conflicts
-        .iter()
-        .map(|conflict| format!("\n{}", self::conflict(conflict, telling, screen)))
-        .collect();
-    let mut joint = String::new();
-    push_joint(&mut joint, answer, "", screen);
-    if !joint.is_empty() {
-        text.push('\n');
-        text.push_str(&joint);
-    }
-    text
-}
-
-/// The changes that mend the memory options together, where that is not what one conflict's first fix says.
-pub(super) fn push_joint(text: &mut String, answer: &Answer, indentation: &str, screen: &Screen) {
-    let mut errors = answer.errors();
-    let says_it = errors.next().is_some_and(|first| {
-        first.suggestions.first().map(ToString::to_string)
-            == answer.joint.first().map(ToString::to_string)
-    });
-    if says_it && answer.joint.len() == 1 && errors.next().is_none() {
-        return;
-    }
-    for (index, change) in answer.joint.iter().enumerate() {
-        let word = match (index, answer.joint.len()) {
-            (0, 1) => "all at once:",
-            (0, _) => "all together:",
-            _ => "         and:",
-        };
-        let first = format!("{indentation}{} ", screen.paint(Tone::Good, word));
-        let others = " ".repeat(columns(indentation) + 14);
-        push_wrapped(text, &first, &others, &change.to_string(), screen);
-    }
-}
-
-fn conflict(conflict: &Conflict, telling: Telling, screen: &Screen) -> String {
-    let (tone, word) = match conflict.severity {
-        Severity::Error => (Tone::Error, "error"),
-        Severity::Warning => (Tone::Warning, "warning"),
-    };
-    let mut text = format!(
-        "{}: {}\n",
-        screen.paint(tone, word),
-        screen.paint(Tone::Strong, conflict.code.as_str())
-    );
-    push_wrapped(&mut text, "  ", "  ", statement(conflict), screen);
-    if telling == Telling::Whole {
-        push_options(&mut text, conflict, screen);
-        push_sum(&mut text, conflict, screen);
-    }
-    push_fixes(&mut text, conflict, "  ", screen);
-    text
-}
-
 /// Appends text that is broken between words, with one indentation for its first line and one for the others.
 pub(super) fn push_wrapped(
     text: &mut String,
@@ -438,129 +373,6 @@ pub(super) fn push_wrapped(
         text.push_str(if index == 0 { first } else { others });
         text.extend(line.chars().skip(if index == 0 { head } else { 0 }));
         text.push('\n');
-    }
-}
-
-/// The sentence of a conflict without its end, where that only repeats the fixes that are printed after it.
-pub(super) fn statement(conflict: &Conflict) -> &str {
-    let fixes: Vec<String> = conflict
-        .suggestions
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    for count in (1..=fixes.len()).rev() {
-        let end = format!("; {}", fixes[..count].join(", or "));
-        if let Some(statement) = conflict.message.strip_suffix(&end) {
-            return statement;
-        }
-    }
-    &conflict.message
-}
-
-fn push_options(text: &mut String, conflict: &Conflict, screen: &Screen) {
-    let rows: Vec<(String, String, bool)> = conflict
-        .options
-        .iter()
-        .map(|option| {
-            (
-                harmless(&option.path),
-                harmless(&option.value),
-                option.is_default,
-            )
-        })
-        .collect();
-    let width = rows
-        .iter()
-        .map(|(path, ..)| columns(path))
-        .max()
-        .unwrap_or_default();
-    if !rows.is_empty() {
-        text.push('\n');
-    }
-    for (path, value, is_default) in rows {
-        let note = if is_default {
-            screen.paint(Tone::Faint, "  (Flink's default)")
-        } else {
-            String::new()
-        };
-        text.push_str(&format!("    {}  {value}{note}\n", padded(&path, width)));
-    }
-}
-
-/// The sum of a conflict, term by term, and what it is held against.
-fn push_sum(text: &mut String, conflict: &Conflict, screen: &Screen) {
-    if conflict.sum.is_empty() {
-        return;
-    }
-    let total = conflict
-        .sum
-        .iter()
-        .fold(Bytes::ZERO, |total, term| total.saturating_add(term.bytes));
-    let mut rows: Vec<(&str, String, Bytes)> = conflict
-        .sum
-        .iter()
-        .enumerate()
-        .map(|(index, term)| {
-            (
-                if index == 0 { " " } else { "+" },
-                title(term.name),
-                term.bytes,
-            )
-        })
-        .collect();
-    rows.push(("=", "sum".to_owned(), total));
-    let names = rows
-        .iter()
-        .map(|(_, name, _)| columns(name))
-        .max()
-        .unwrap_or_default();
-    let sizes = rows
-        .iter()
-        .map(|(.., bytes)| columns(&size(*bytes)))
-        .max()
-        .unwrap_or_default();
-    let counts = rows
-        .iter()
-        .map(|(.., bytes)| bytes.get().to_string().len())
-        .max()
-        .unwrap_or_default();
-    text.push('\n');
-    for (sign, name, bytes) in rows {
-        text.push_str(&format!(
-            "    {sign} {}  {}  {}\n",
-            padded(&name, names),
-            aligned(&size(bytes), sizes),
-            screen.paint(Tone::Faint, &aligned(&bytes.get().to_string(), counts)),
-        ));
-    }
-    if let Some(held) = &conflict.total {
-        let (what, bound) = match held.name {
-            "sum" => (String::new(), &held.bound),
-            rest => (
-                format!("{} {} ", title(rest), exact(held.bytes)),
-                &held.bound,
-            ),
-        };
-        let line = format!("{what}must be {bound}");
-        push_wrapped(text, "    ", "      ", &line, screen);
-    }
-}
-
-/// The fixes of a conflict; each of them alone resolves it.
-pub(super) fn push_fixes(
-    text: &mut String,
-    conflict: &Conflict,
-    indentation: &str,
-    screen: &Screen,
-) {
-    for (index, suggestion) in conflict.suggestions.iter().enumerate() {
-        if index == 0 && indentation == "  " {
-            text.push('\n');
-        }
-        let word = if index == 0 { "fix:" } else { " or:" };
-        let first = format!("{indentation}{} ", screen.paint(Tone::Good, word));
-        let others = " ".repeat(columns(indentation) + 5);
-        push_wrapped(text, &first, &others, &suggestion.to_string(), screen);
     }
 }
 

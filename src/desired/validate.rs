@@ -13,15 +13,15 @@ use crate::{
         v1alpha1::{OnConflict, TaskManagerPool},
     },
     budget::{
-        self, Budget, Change, Code, Conflict, FlinkVersion, Request, Severity, Suggestion,
-        dynamic_configurations, options,
+        self, Budget, Change, Code, Conflict, FlinkError, FlinkVersion, Request, Severity,
+        Suggestion, dynamic_configurations, options,
     },
     bytes::Bytes,
     configuration::Format,
 };
 
 use super::{
-    Invalid, Settings, ValidatedPool, addresses, configuration_file,
+    Invalid, KnownMemory, Settings, ValidatedPool, addresses, configuration_file,
     conflict::{At, setting},
     container_resources,
     deployment::{Outline, generated},
@@ -66,18 +66,8 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         flink_configuration::flatten(&spec.flink_configuration, file_version, &mut conflicts);
     let solution = version.ok().and_then(|version| {
         let request = request::request(spec, version, &free, &container_resources, &mut conflicts)?;
-        Some(solve(pool, &request, &mut conflicts))
+        Some(solve(pool, request, &mut conflicts))
     });
-    let Limits {
-        minimum: minimum_limit,
-        comfortable: comfortable_limit,
-    } = solution
-        .as_ref()
-        .map(|solution| solution.limits)
-        .unwrap_or_default();
-    let (budget, joint) = solution
-        .map(|solution| (solution.budget, solution.joint))
-        .unwrap_or_default();
 
     let template = pod_template::read(spec.pod_template.as_ref(), &mut conflicts);
     conflicts.extend(privileges::refused(&template, settings));
@@ -108,15 +98,15 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
     };
     conflicts.extend(merge::breaks(&generated(&outline), &template));
 
-    let options = budget
+    let budget = solution
         .as_ref()
-        .map(|(budget, _)| fixed_options(budget))
-        .unwrap_or_default();
+        .and_then(|solution| solution.budget.as_ref());
+    let options = budget.map(fixed_options).unwrap_or_default();
     add_sizes(&mut file_options, &options);
     let configuration_file =
         configuration_file::render(&file_options, file_version, &mut conflicts);
 
-    if let Some((budget, _)) = &budget {
+    if let Some(budget) = budget {
         conflicts.extend(memory_volumes::unplanned(&template, budget));
     }
 
@@ -125,13 +115,35 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
     let failed = conflicts
         .iter()
         .any(|conflict| conflict.severity == Severity::Error);
-    let Some((budget, adjustments)) = budget.filter(|_| !failed) else {
-        return Err(Invalid {
-            conflicts,
-            minimum_limit,
-            comfortable_limit,
-            joint,
-        });
+    let Solution {
+        request,
+        budget,
+        adjustments,
+        limits,
+        joint,
+        flink_error,
+    } = solution.unwrap_or_default();
+    let Limits {
+        minimum: minimum_limit,
+        comfortable: comfortable_limit,
+    } = limits;
+    let (request, budget) = match (request, budget) {
+        (Some(request), Some(budget)) if !failed => (request, budget),
+        (request, budget) => {
+            let memory = request.map(|request| KnownMemory {
+                request,
+                // Sizes that no change was needed for.
+                budget: budget.filter(|_| adjustments.is_empty()),
+                flink_error,
+            });
+            return Err(Invalid {
+                conflicts,
+                minimum_limit,
+                comfortable_limit,
+                joint,
+                memory: memory.map(Box::new),
+            });
+        }
     };
     Ok(ValidatedPool {
         namespace: pool.namespace(),
@@ -146,6 +158,7 @@ pub fn validate(pool: &TaskManagerPool, settings: &Settings) -> Result<Validated
         configuration_hash: short_hash(&configuration_file.text),
         name,
         container_resources,
+        request,
         budget,
         minimum_limit,
         comfortable_limit,
@@ -173,12 +186,20 @@ fn unsupported(text: &str, error: &budget::UnsupportedFlinkVersion) -> Conflict 
     })
 }
 
+/// What came of the memory options.
+#[derive(Default)]
 struct Solution {
-    /// The budget, and what had to be changed to get it.
-    budget: Option<(Budget, Vec<Suggestion>)>,
+    /// What was asked, with the adjustments.
+    request: Option<Request>,
+    /// The budget, with the adjustments.
+    budget: Option<Budget>,
+    /// What had to be changed to get it.
+    adjustments: Vec<Suggestion>,
     limits: Limits,
     /// What would have to be changed together.
     joint: Vec<Suggestion>,
+    /// What Flink would throw for what was written.
+    flink_error: Option<FlinkError>,
 }
 
 /// The smallest containers that these options solve in.
@@ -188,32 +209,35 @@ struct Limits {
     comfortable: Option<Bytes>,
 }
 
-fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict>) -> Solution {
+fn solve(pool: &TaskManagerPool, request: Request, conflicts: &mut Vec<Conflict>) -> Solution {
     let limits = Limits {
-        minimum: budget::minimum_container_limit(request),
-        comfortable: budget::comfortable_container_limit(request),
+        minimum: budget::minimum_container_limit(&request),
+        comfortable: budget::comfortable_container_limit(&request),
     };
-    let infeasible = match budget::solve(request) {
+    let infeasible = match budget::solve(&request) {
         Ok(budget) => {
             conflicts.extend(budget.warnings.iter().cloned());
             return Solution {
-                budget: Some((budget, Vec::new())),
+                request: Some(request),
+                budget: Some(budget),
                 limits,
-                joint: Vec::new(),
+                ..Solution::default()
             };
         }
         Err(infeasible) => infeasible,
     };
     let nearest = match pool.spec.on_conflict {
         OnConflict::Reject => None,
-        OnConflict::UseLargestFeasible => budget::nearest_feasible(request),
+        OnConflict::UseLargestFeasible => budget::nearest_feasible(&request),
     };
     let Some((budget, adjustments)) = nearest else {
         conflicts.extend(infeasible.conflicts);
         return Solution {
-            budget: None,
+            request: Some(request),
             limits,
             joint: infeasible.joint,
+            flink_error: infeasible.flink_error,
+            ..Solution::default()
         };
     };
     // What would have been an error is a warning now: the pool runs, but not as it is written.
@@ -222,10 +246,16 @@ fn solve(pool: &TaskManagerPool, request: &Request, conflicts: &mut Vec<Conflict
         ..conflict
     }));
     conflicts.extend(adjustments.iter().map(adjusted));
+    let request = adjustments
+        .iter()
+        .fold(request, |request, change| request.with_suggestion(change));
     Solution {
-        budget: Some((budget, adjustments)),
+        request: Some(request),
+        budget: Some(budget),
+        adjustments,
         limits,
         joint: Vec::new(),
+        flink_error: infeasible.flink_error,
     }
 }
 

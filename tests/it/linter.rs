@@ -156,6 +156,75 @@ fn a_version_is_taken_from_the_command_line_only_where_none_is_written() {
     );
 }
 
+/// The answers of `headroom check` about one file, by role.
+fn roles(file: &str, arguments: &str) -> Vec<String> {
+    let (shown, _) = check(file, &format!("-o json {arguments}"));
+    let report: Value = serde_json::from_str(&shown).unwrap();
+    let results = report["results"].as_array().unwrap();
+    results
+        .iter()
+        .map(|result| {
+            let word = |name: &str| result[name].as_str().unwrap();
+            format!("{} {} {}", word("role"), word("mode"), result["solved"])
+        })
+        .collect()
+}
+
+#[test]
+fn each_process_of_a_document_is_an_answer_of_its_own() {
+    assert_eq!(
+        roles("examples/published/operator-rocksdb.yaml", ""),
+        ["taskmanager kubernetes false", "jobmanager kubernetes true"]
+    );
+    assert_eq!(
+        roles(
+            "examples/bad/flinkdeployment-jobmanager-overridden.yaml",
+            ""
+        ),
+        ["taskmanager standalone true", "jobmanager standalone false"]
+    );
+    assert_eq!(
+        roles("examples/published/standalone-session", ""),
+        ["jobmanager standalone true", "taskmanager standalone true"]
+    );
+    // A pool and a configuration file without a size of a JobManager have none.
+    assert_eq!(
+        roles("examples/published/pool.yaml", ""),
+        ["taskmanager standalone true"]
+    );
+    assert_eq!(
+        roles(
+            "examples/published/native-session.yaml",
+            "--flink-version 1.20"
+        ),
+        ["taskmanager standalone true"]
+    );
+}
+
+#[test]
+fn a_role_and_a_mode_choose_among_processes_and_fill_what_is_not_said() {
+    let one = "examples/published/operator-rocksdb.yaml";
+    assert_eq!(
+        roles(one, "--role jobmanager"),
+        ["jobmanager kubernetes true"]
+    );
+    // The resource says itself who starts it, a configuration file does not.
+    assert_eq!(
+        roles(one, "--role taskmanager --mode standalone"),
+        ["taskmanager kubernetes false"]
+    );
+    let file = "examples/published/native-session.yaml";
+    assert_eq!(
+        roles(file, "--flink-version 1.20 --mode native"),
+        ["taskmanager kubernetes true"]
+    );
+    // Asked for, a JobManager without a size is an answer, and the answer is no.
+    assert_eq!(
+        roles(file, "--flink-version 1.20 --role jobmanager"),
+        ["jobmanager standalone false"]
+    );
+}
+
 /// The parts of SARIF 2.1.0 that its schema requires, and those that code scanning reads.
 #[test]
 fn sarif_has_the_required_shape() {

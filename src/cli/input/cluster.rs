@@ -1,7 +1,7 @@
 //! From all documents of an input to the processes that they ask for: a workload needs the ConfigMap that it
 //! mounts, wherever in the input that stands.
 
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use super::{
     InputProblem, Source, Unnamed, flink_deployment,
@@ -10,7 +10,7 @@ use super::{
     workload,
 };
 use crate::{
-    budget::{FlinkVersion, Request},
+    budget::{FlinkVersion, Request, Role},
     configuration::Format,
 };
 
@@ -22,7 +22,7 @@ pub struct Found {
     /// Its kind.
     pub(super) kind: String,
     /// The object.
-    pub(super) node: Rc<Node>,
+    pub(super) node: Arc<Node>,
     /// The lines of its file.
     pub(super) lines: Rc<Vec<String>>,
 }
@@ -54,7 +54,7 @@ impl Found {
             request,
             conflicts: Vec::new(),
             is_solvable: true,
-            document: Some(Rc::clone(&self.node)),
+            document: Some(Arc::clone(&self.node)),
             places: Places::default(),
         }
     }
@@ -160,15 +160,16 @@ impl<'a> Reader<'a> {
             return;
         };
         let containers = match found.node.at(path) {
-            Some(pod) => workload::task_managers(pod),
+            Some(pod) => workload::processes(pod),
             None => Vec::new(),
         };
         let Some(pod) = found.node.at(path).filter(|_| !containers.is_empty()) else {
             self.passed_over += 1;
             return;
         };
-        for container in containers {
-            workload::read(found, pod, &path.join("."), container, self);
+        for (index, container, role) in containers {
+            let path = format!("{}.containers[{index}]", path.join("."));
+            workload::read(found, pod, (&path, container), role, self);
         }
     }
 
@@ -198,14 +199,29 @@ impl<'a> Reader<'a> {
         let mut gathered = Gathered::default();
         let is_readable = gathered.add_files(&files, version.0);
         self.problems.append(&mut gathered.problems);
-        let (request, conflicts) = gathered.into_request(version.0);
-        if is_readable || !conflicts.is_empty() {
-            self.processes.push(ProcessDocument {
-                conflicts,
-                is_solvable: is_readable,
-                ..found.process(version, request)
-            });
+        for role in self.roles(&gathered, is_readable) {
+            let (request, conflicts) = gathered.clone().into_request(version.0, role);
+            if is_readable || !conflicts.is_empty() {
+                self.processes.push(ProcessDocument {
+                    conflicts,
+                    is_solvable: is_readable,
+                    ..found.process(version.clone(), request.with_mode(self.unnamed.mode))
+                });
+            }
         }
+    }
+
+    /// The processes that a configuration file is read for: those that were asked for, else a TaskManager, and a
+    /// JobManager where the file sizes one.
+    fn roles(&self, gathered: &Gathered, is_readable: bool) -> Vec<Role> {
+        if let Some(role) = self.unnamed.role {
+            return vec![role];
+        }
+        let has_jobmanager = is_readable && gathered.sizes(Role::JobManager);
+        let jobmanager = has_jobmanager.then_some(Role::JobManager);
+        std::iter::once(Role::TaskManager)
+            .chain(jobmanager)
+            .collect()
     }
 
     fn read_files(&mut self, files: &[&FoundFile]) {
@@ -228,8 +244,7 @@ impl<'a> Reader<'a> {
         let mut gathered = Gathered::default();
         let is_readable = gathered.add_files(&texts, version);
         self.problems.append(&mut gathered.problems);
-        let (request, conflicts) = gathered.into_request(version);
-        if !is_readable && conflicts.is_empty() {
+        if !is_readable && gathered.conflicts.is_empty() {
             return;
         }
         let present: Vec<Format> = files.iter().filter_map(|file| file.format).collect();
@@ -238,18 +253,21 @@ impl<'a> Reader<'a> {
             .iter()
             .find(|file| file.format == read)
             .unwrap_or(first);
-        self.processes.push(ProcessDocument {
-            source: chosen.source.clone(),
-            kind: chosen.name(),
-            name: None,
-            namespace: None,
-            version_from: BY_FLAG.to_owned(),
-            request,
-            conflicts,
-            is_solvable: is_readable,
-            document: None,
-            places: Places::default(),
-        });
+        for role in self.roles(&gathered, is_readable) {
+            let (request, conflicts) = gathered.clone().into_request(version, role);
+            self.processes.push(ProcessDocument {
+                source: chosen.source.clone(),
+                kind: chosen.name(),
+                name: None,
+                namespace: None,
+                version_from: BY_FLAG.to_owned(),
+                request: request.with_mode(self.unnamed.mode),
+                conflicts,
+                is_solvable: is_readable,
+                document: None,
+                places: Places::default(),
+            });
+        }
     }
 
     /// The data of a ConfigMap of the input.

@@ -1,7 +1,7 @@
 //! What the name of a Flink image says, and what lies in the image.
 
 use crate::{
-    budget::{FlinkVersion, options},
+    budget::{FlinkVersion, Role, options},
     configuration::Format,
 };
 
@@ -23,17 +23,24 @@ pub(super) fn version(image: &str) -> Option<Result<FlinkVersion, String>> {
     )
 }
 
-/// The memory options in the configuration file of the image, which counts where no other file takes its place.
-pub(super) fn default_options(version: FlinkVersion) -> [(&'static str, &'static str); 2] {
-    let process_size = if version == FlinkVersion::V1_10 {
-        "1568m"
-    } else {
-        "1728m"
-    };
-    [
-        (options::PROCESS_SIZE, process_size),
-        (options::NUMBER_OF_TASK_SLOTS, "1"),
-    ]
+/// The memory options of a process in the configuration file of the image, which counts where no other file takes
+/// its place.
+pub(super) fn default_options(
+    version: FlinkVersion,
+    role: Role,
+) -> &'static [(&'static str, &'static str)] {
+    match (role, version) {
+        (Role::TaskManager, FlinkVersion::V1_10) => &[
+            (options::PROCESS_SIZE, "1568m"),
+            (options::NUMBER_OF_TASK_SLOTS, "1"),
+        ],
+        (Role::TaskManager, _) => &[
+            (options::PROCESS_SIZE, "1728m"),
+            (options::NUMBER_OF_TASK_SLOTS, "1"),
+        ],
+        (Role::JobManager, FlinkVersion::V1_10) => &[(options::JOBMANAGER_HEAP_SIZE, "1024m")],
+        (Role::JobManager, _) => &[(options::JOBMANAGER_PROCESS_SIZE, "1600m")],
+    }
 }
 
 /// What people call the configuration file of the image.

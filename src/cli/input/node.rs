@@ -120,7 +120,8 @@ impl Node {
     }
 
     /// Where the field of this path stands, as far as it was written: `spec.memory.managed.size`,
-    /// `spec.flinkConfiguration[taskmanager.memory.managed.size]`, `spec.podTemplate.spec.volumes[0]`.
+    /// `spec.flinkConfiguration[taskmanager.memory.managed.size]`, `spec.podTemplate.spec.volumes[0]`,
+    /// `spec.containers[0].env[NAME]`.
     #[must_use]
     pub fn place_of(&self, path: &str) -> Option<Place> {
         let mut node = self;
@@ -152,7 +153,11 @@ impl Node {
                 })
             }
             Shape::List(items) => {
-                let item = items.get(step.parse::<usize>().ok()?)?;
+                let named = |item: &&Node| item.child("name").and_then(Node::text) == Some(step);
+                let item = match step.parse::<usize>() {
+                    Ok(index) => items.get(index),
+                    Err(_) => items.iter().find(named),
+                }?;
                 Some((item.place, item))
             }
             _ => None,
@@ -340,6 +345,9 @@ mod tests {
         ] {
             assert_eq!(node.place_of(path), Some(Place { line, column }), "{path}");
         }
+        let named: Node =
+            serde_saphyr::from_str("env:\n- name: a\n- name: b\n  value: 1\n").unwrap();
+        assert_eq!(named.place_of("env[b]"), Some(Place { line: 3, column: 3 }));
         assert_eq!(node.place_of("metadata"), None);
         assert_eq!(node.place_of("[]..].["), None);
     }

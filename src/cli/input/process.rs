@@ -1,13 +1,15 @@
 //! One Flink process that some document asks for, however the document writes it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{
     InputProblem, Source,
     node::{Node, Place},
 };
 use crate::{
-    budget::{Code, Configuration, Conflict, FlinkVersion, Origin, Request, Setting},
+    budget::{
+        Code, Configuration, Conflict, FlinkVersion, Origin, Request, Role, Setting, proper_key,
+    },
     configuration::{Effect, Finding, Format, Reading},
     desired::At,
 };
@@ -32,7 +34,7 @@ pub struct ProcessDocument {
     /// Whether enough could be read to ask the solver.
     pub is_solvable: bool,
     /// The document, where it is a Kubernetes object.
-    pub document: Option<Rc<Node>>,
+    pub document: Option<Arc<Node>>,
     /// How its places are called.
     pub places: Places,
 }
@@ -44,6 +46,10 @@ pub struct Places {
     pub limit: Option<String>,
     /// The field of the container's memory request.
     pub memory_request: Option<String>,
+    /// The environment variable of the container that holds the heap size of Flink 1.9.
+    pub environment: Option<String>,
+    /// The field that the process size is best written in, by the option's key, where nothing sizes the process.
+    pub process_size: Option<(&'static str, String)>,
     /// Where an option is added that is not written yet.
     pub additions: Additions,
 }
@@ -66,6 +72,15 @@ impl Places {
         match origin {
             Some(Origin::ContainerLimit) => self.limit.clone(),
             Some(Origin::MemoryRequest) => self.memory_request.clone(),
+            Some(Origin::Environment) => self.environment.clone(),
+            Some(Origin::FlinkConfiguration)
+                if self
+                    .process_size
+                    .as_ref()
+                    .is_some_and(|(own, _)| *own == key) =>
+            {
+                self.process_size.as_ref().map(|(_, field)| field.clone())
+            }
             // A field that a pool has, and this document has not.
             Some(Origin::Field(field)) if !field.starts_with("spec.memory.") => None,
             Some(Origin::Field(_)) | Some(Origin::FlinkConfiguration) => match self.additions {
@@ -166,7 +181,7 @@ fn ends_with_block_indicator(line: &str) -> bool {
 }
 
 /// Options as they are put together, the later source over the earlier.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Gathered {
     settings: Vec<Setting>,
     /// What was found on the way.
@@ -270,10 +285,22 @@ impl Gathered {
         is_readable
     }
 
-    /// The request of what was gathered.
-    pub fn into_request(self, version: FlinkVersion) -> (Request, Vec<Conflict>) {
+    /// Whether some option sizes the memory of a process.
+    pub fn sizes(&self, role: Role) -> bool {
+        let prefix = match role {
+            Role::TaskManager => "taskmanager.",
+            Role::JobManager => "jobmanager.",
+        };
+        self.settings.iter().any(|setting| {
+            setting.key.starts_with(prefix) && proper_key(role, &setting.key).is_some()
+        })
+    }
+
+    /// The request of what was gathered, for a process that Flink's scripts start.
+    pub fn into_request(self, version: FlinkVersion, role: Role) -> (Request, Vec<Conflict>) {
         let configuration: Configuration = self.settings.into_iter().collect();
-        (Request::new(version, configuration), self.conflicts)
+        let request = Request::new(version, configuration).with_role(role);
+        (request, self.conflicts)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A Deployment, StatefulSet, Pod or Job whose container runs Flink's TaskManager by its own scripts.
+//! A Deployment, StatefulSet, Pod or Job whose container runs a TaskManager or a JobManager by Flink's own scripts.
 //!
 //! What counts, the later over the earlier: the configuration file of the image, or the ConfigMap that is mounted
 //! in its place; `FLINK_PROPERTIES` and `TASK_MANAGER_NUMBER_OF_TASK_SLOTS`, which the image's entry point writes
@@ -12,7 +12,7 @@ use super::{
     process::{Additions, Gathered, Lie, Passage, Places, ProcessDocument},
 };
 use crate::{
-    budget::{Code, FlinkVersion, MilliCpu, Origin, options},
+    budget::{Code, FlinkVersion, MilliCpu, Origin, Role, heap_environment, options},
     configuration::{Format, arguments, flink_properties},
     desired::At,
     quantity,
@@ -33,13 +33,13 @@ pub(super) fn pod_path(kind: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// The containers of a pod that start a TaskManager, with their indices.
-pub(super) fn task_managers(pod: &Node) -> Vec<(usize, &Node)> {
+/// The containers of a pod that start a process of Flink, with their indices.
+pub(super) fn processes(pod: &Node) -> Vec<(usize, &Node, Role)> {
     let containers = pod.child("containers").map_or(&[][..], Node::items);
     containers
         .iter()
         .enumerate()
-        .filter(|(_, container)| starts_task_manager(container))
+        .filter_map(|(index, container)| Some((index, container, started(container)?)))
         .collect()
 }
 
@@ -62,36 +62,54 @@ fn words(container: &Node) -> Vec<(String, &Node)> {
     found
 }
 
-fn starts_task_manager(container: &Node) -> bool {
+/// The process that a container starts.
+fn started(container: &Node) -> Option<Role> {
     let words = words(container);
-    let is_script = words
-        .iter()
-        .any(|(word, _)| word.ends_with("taskmanager.sh"));
-    let is_command = words.iter().any(|(word, _)| word == "taskmanager");
-    let is_flink = container
-        .child("image")
-        .and_then(Node::text)
-        .is_some_and(|image| image.contains("flink"))
-        || words
-            .iter()
-            .any(|(word, _)| word.ends_with("docker-entrypoint.sh"));
+    let by_script = |name: &str| words.iter().any(|(word, _)| word.ends_with(name));
+    if by_script("taskmanager.sh") {
+        return Some(Role::TaskManager);
+    }
+    if by_script("jobmanager.sh") || by_script("standalone-job.sh") {
+        return Some(Role::JobManager);
+    }
+    let role = |word: &str| match word {
+        "taskmanager" => Some(Role::TaskManager),
+        "jobmanager" | "standalone-job" => Some(Role::JobManager),
+        _ => None,
+    };
     // A custom image may have any name, so the argument alone tells, in the place where the entry point takes it.
-    is_script
-        || is_command && (is_flink || words.first().is_some_and(|(word, _)| word == "taskmanager"))
+    let entry_point = words
+        .iter()
+        .position(|(word, _)| word.ends_with("docker-entrypoint.sh"));
+    let argument = words.get(entry_point.map_or(0, |index| index + 1));
+    if let Some(role) = argument.and_then(|(word, _)| role(word)) {
+        return Some(role);
+    }
+    let is_flink = entry_point.is_some()
+        || container
+            .child("image")
+            .and_then(Node::text)
+            .is_some_and(|image| image.contains("flink"));
+    if !is_flink {
+        return None;
+    }
+    // A TaskManager may name the host of its JobManager, which is often called jobmanager.
+    let mut roles: Vec<Role> = words.iter().filter_map(|(word, _)| role(word)).collect();
+    roles.sort_unstable();
+    roles.first().copied()
 }
 
 /// The process of one container.
 pub(super) fn read(
     found: &Found,
     pod: &Node,
-    path: &str,
-    (index, container): (usize, &Node),
+    (path, container): (&str, &Node),
+    role: Role,
     reader: &mut Reader<'_>,
 ) {
     let Some(version) = version(found, container, reader) else {
         return;
     };
-    let path = format!("{path}.containers[{index}]");
     let mut gathered = Gathered::default();
     let environment = environment(container);
     let is_mounted = match add_files(found, pod, container, version.0, &mut gathered, reader) {
@@ -99,7 +117,7 @@ pub(super) fn read(
         Mounted::Files => true,
         Mounted::Unreadable => {
             reader.problems.append(&mut gathered.problems);
-            let (request, conflicts) = gathered.into_request(version.0);
+            let (request, conflicts) = gathered.into_request(version.0, role);
             if !conflicts.is_empty() {
                 reader.processes.push(ProcessDocument {
                     conflicts,
@@ -113,7 +131,7 @@ pub(super) fn read(
     let mut additions = Additions::File;
     if !is_mounted {
         additions = Additions::Argument;
-        for (key, value) in image::default_options(version.0) {
+        for (key, value) in image::default_options(version.0, role) {
             let origin = Origin::File {
                 file: image::default_file(version.0),
                 line: None,
@@ -130,10 +148,8 @@ pub(super) fn read(
     let is_written = !is_mounted && has_entry_point;
     let mut is_readable = true;
     for (name, node) in &environment {
-        let is_entry_points = matches!(
-            *name,
-            "FLINK_PROPERTIES" | "TASK_MANAGER_NUMBER_OF_TASK_SLOTS"
-        );
+        let is_entry_points = *name == "FLINK_PROPERTIES"
+            || *name == "TASK_MANAGER_NUMBER_OF_TASK_SLOTS" && role == Role::TaskManager;
         if !is_entry_points {
             continue;
         }
@@ -216,12 +232,9 @@ pub(super) fn read(
             }
         }
     }
-    let heap = environment
-        .iter()
-        .find(|(name, _)| *name == options::HEAP_ENVIRONMENT)
-        .and_then(|(_, node)| node.child("value").and_then(Node::scalar_text));
-    let (mut request, conflicts) = gathered.into_request(version.0);
-    request.legacy_heap_environment = heap.map(std::borrow::Cow::into_owned);
+    let heap = heap_of_environment(container, role);
+    let (mut request, conflicts) = gathered.into_request(version.0, role);
+    request.legacy_heap_environment = heap;
     request.container_limit = limit;
     // A quantity that cannot be read is refused by Kubernetes itself; no size depends on it.
     let quantity = |kind: &str, name: &str| {
@@ -237,6 +250,8 @@ pub(super) fn read(
         places: Places {
             limit: Some(limit_field),
             memory_request: Some(format!("{path}.resources.requests.memory")),
+            environment: Some(format!("{path}.env[{}]", heap_environment(role))),
+            process_size: None,
             additions,
         },
         ..found.process(version, request)
@@ -267,6 +282,15 @@ fn version(
         }
         None => reader.default_version(found, &format!("the image {image:?} names none")),
     }
+}
+
+/// The heap size of Flink 1.9 in the environment of a container.
+pub(super) fn heap_of_environment(container: &Node, role: Role) -> Option<String> {
+    let variable = heap_environment(role);
+    let environment = environment(container).into_iter();
+    let (_, node) = environment.rev().find(|(name, _)| *name == variable)?;
+    let value = node.child("value").and_then(Node::scalar_text)?;
+    Some(value.into_owned())
 }
 
 /// The environment variables of a container, as they are written.
@@ -443,5 +467,65 @@ fn add_arguments(found: &Found, words: &[(String, &Node)], gathered: &mut Gather
             continue;
         }
         gathered.put(&argument.key, &argument.value, passage.origin(place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_starts_what_its_command_says() {
+        use Role::{JobManager, TaskManager};
+        for (container, expected) in [
+            ("{image: flink, args: [taskmanager]}", Some(TaskManager)),
+            ("{image: flink, args: [jobmanager]}", Some(JobManager)),
+            (
+                "{image: corp/job, args: [standalone-job, --job-id, a]}",
+                Some(JobManager),
+            ),
+            // The host of the JobManager is no command.
+            (
+                "{image: flink, args: [taskmanager, --host, jobmanager]}",
+                Some(TaskManager),
+            ),
+            (
+                "{image: flink, command: [sh, -c, 'until nc -z jobmanager 6123; do sleep 1; done; taskmanager']}",
+                Some(TaskManager),
+            ),
+            (
+                "{image: x, command: [sh, -c, 'exec /docker-entrypoint.sh jobmanager taskmanager']}",
+                Some(JobManager),
+            ),
+            (
+                "{image: x, command: [/opt/flink/bin/jobmanager.sh, start-foreground]}",
+                Some(JobManager),
+            ),
+            (
+                "{image: x, command: [/opt/flink/bin/standalone-job.sh]}",
+                Some(JobManager),
+            ),
+            (
+                "{image: x, command: [/opt/flink/bin/taskmanager.sh, start-foreground]}",
+                Some(TaskManager),
+            ),
+            ("{image: flink, args: [history-server]}", None),
+            ("{image: corp/tool, args: [run, jobmanager]}", None),
+            ("{image: flink}", None),
+        ] {
+            let node: Node = serde_saphyr::from_str(container).unwrap();
+            assert_eq!(started(&node), expected, "{container}");
+        }
+    }
+
+    #[test]
+    fn the_heap_of_the_environment_is_that_of_the_process() {
+        let container = "env: [{name: FLINK_TM_HEAP, value: 1g}, {name: FLINK_JM_HEAP, value: 2048}, \
+                         {name: FLINK_TM_HEAP, value: 3g}, {name: OTHER, valueFrom: {}}]";
+        let node: Node = serde_saphyr::from_str(container).unwrap();
+        let heap = |role| heap_of_environment(&node, role);
+        // Kubernetes takes the last of two variables of one name.
+        assert_eq!(heap(Role::TaskManager).as_deref(), Some("3g"));
+        assert_eq!(heap(Role::JobManager).as_deref(), Some("2048"));
     }
 }

@@ -1,14 +1,14 @@
 //! The answer for a pool: what the controller would decide.
 
 use super::super::{
-    answer::{Answer, Subject, answer_request, places},
+    answer::{Answer, Subject, places},
     input::PoolDocument,
     process_budget::ProcessBudget,
 };
 use crate::{
     api::v1alpha1::TaskManagerPool,
     budget::{Mode, Role},
-    desired::{Settings, request_of, validate},
+    desired::{Settings, validate},
 };
 
 /// The answer for a pool.
@@ -26,10 +26,7 @@ pub(in crate::cli) fn answer_pool(document: &PoolDocument, settings: &Settings) 
     let file = &document.source.file;
     match validate(pool, settings) {
         Ok(valid) => Answer {
-            request: request_of(pool).map(|request| {
-                let changes = valid.adjustments.iter();
-                changes.fold(request, |request, change| request.with_suggestion(change))
-            }),
+            request: Some(valid.request),
             options: valid.options,
             budget: Some(ProcessBudget::TaskManager(valid.budget)),
             budget_hash: Some(valid.budget_hash),
@@ -42,17 +39,25 @@ pub(in crate::cli) fn answer_pool(document: &PoolDocument, settings: &Settings) 
         },
         Err(invalid) => {
             // What is wrong may be something else than the memory; then the sizes are still worth showing.
-            let memory = match request_of(pool) {
-                Some(request) => answer_request(subject, request),
-                None => Answer::without_budget(subject),
+            let (request, budget, flink_error) = match invalid.memory.map(|memory| *memory) {
+                Some(memory) => (Some(memory.request), memory.budget, memory.flink_error),
+                None => (None, None, None),
             };
+            let budget = budget.map(ProcessBudget::TaskManager);
             Answer {
+                request,
+                options: budget
+                    .as_ref()
+                    .map(ProcessBudget::options)
+                    .unwrap_or_default(),
+                budget,
                 places: places(&invalid.conflicts, Some(&document.document), file),
                 conflicts: invalid.conflicts,
                 joint: invalid.joint,
+                flink_error,
                 minimum_container_limit: invalid.minimum_limit,
                 comfortable_container_limit: invalid.comfortable_limit,
-                ..memory
+                ..Answer::without_budget(subject)
             }
         }
     }

@@ -1,13 +1,10 @@
 //! The answer for a process that another document asks for.
 
-use std::rc::Rc;
-
 use super::super::{
-    answer::{Answer, Located, OtherKind, Subject, answer_request, answer_solution, places},
+    answer::{Answer, Located, OtherKind, Subject, answer_request, places},
     input::{node::Place, process::ProcessDocument},
-    process_budget::ProcessBudget,
 };
-use crate::budget::{Change, Code, Origin, Request, Suggestion};
+use crate::budget::{Change, Origin, Request, Suggestion, determines_total};
 
 /// The answer for a process that another document asks for.
 pub(super) fn answer_process(process: ProcessDocument) -> Answer {
@@ -24,7 +21,7 @@ pub(super) fn answer_process(process: ProcessDocument) -> Answer {
         }),
     };
     let mut answer = if process.is_solvable {
-        answer_alone_first(subject, process.request)
+        answer_request(subject, uncontained(process.request))
     } else {
         Answer::without_budget(subject)
     };
@@ -65,7 +62,7 @@ pub(super) fn answer_process(process: ProcessDocument) -> Answer {
         .as_ref()
         .map_or("", |source| source.file.as_str());
     answer.places = places(&answer.conflicts, process.document.as_deref(), file);
-    answer.document = process.document.map(Rc::unwrap_or_clone);
+    answer.document = process.document;
     // A conflict about something that is not written stands where the document begins.
     let beginning = answer.subject.source.as_ref().map(|source| Located {
         file: source.file.clone(),
@@ -88,26 +85,11 @@ fn argument_instead(change: &Suggestion) -> Option<String> {
         .then(|| Origin::CommandLine.path(&change.key))
 }
 
-/// The answer to the request without its container, where nothing else says how large the process is: the limit is
-/// the size of a pool's process, but Flink itself never reads it.
-fn answer_alone_first(subject: Subject, request: Request) -> Answer {
-    if request.container_limit.is_none() {
-        return answer_request(subject, request);
+/// The request without its container, where nothing else says how large the process is: the limit is the size of a
+/// pool's process, but Flink itself never reads it.
+fn uncontained(mut request: Request) -> Request {
+    if !determines_total(&request) {
+        request.container_limit = None;
     }
-    let alone = Request {
-        container_limit: None,
-        ..request.clone()
-    };
-    let solution = ProcessBudget::solve(&alone);
-    let is_undetermined = solution.as_ref().err().is_some_and(|infeasible| {
-        infeasible
-            .conflicts
-            .iter()
-            .any(|conflict| conflict.code == Code::MissingTotal)
-    });
-    if is_undetermined {
-        answer_solution(subject, alone, solution)
-    } else {
-        answer_request(subject, request)
-    }
+    request
 }
