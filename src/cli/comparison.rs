@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::{
     answer::Answer,
     parts::{Kind, Part, tree},
+    pod::Pod,
     process_budget::ProcessBudget,
 };
 use crate::{
     budget::{
-        OptionReference, Request, Reserve, ReserveKind, Severity, heap_environment, memory_size,
-        option_keys, options_in_effect, proper_key,
+        Mode, OptionReference, Request, Reserve, ReserveKind, Severity, heap_environment,
+        memory_size, option_keys, options_in_effect, proper_key,
     },
     bytes::Bytes,
     quantity,
@@ -61,7 +62,7 @@ pub(super) struct Difference {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Change {
-    /// The option's key, `flinkVersion`, `containerLimit`, `profile`, or the name of a reserve.
+    /// The option's key, `flinkVersion`, `mode`, `containerLimit`, `profile`, or the name of a reserve.
     pub name: String,
     pub a: Option<Written>,
     pub b: Option<Written>,
@@ -148,6 +149,12 @@ pub(super) fn compare(a: &Answer, b: &Answer) -> Comparison {
 }
 
 fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
+    // What Flink asks Kubernetes for, where it does so itself.
+    let pod = |answer: &Answer| answer.pod.as_ref().map(Pod::memory_request);
+    let pods = match (pod(a), pod(b)) {
+        (None, None) => None,
+        (a, b) => Some(Difference::of("podMemory", 1, a, b)),
+    };
     let tree_of = |answer: &Answer| answer.budget.as_ref().and_then(|_| tree(answer));
     let (a, b) = (tree_of(a), tree_of(b));
     let mut names: Vec<(&'static str, usize)> = Vec::new();
@@ -167,10 +174,10 @@ fn sizes(a: &Answer, b: &Answer) -> Vec<Difference> {
             }
         }
     };
-    names
+    let parts = names
         .into_iter()
-        .map(|(name, depth)| Difference::of(name, depth, bytes(&a, name), bytes(&b, name)))
-        .collect()
+        .map(|(name, depth)| Difference::of(name, depth, bytes(&a, name), bytes(&b, name)));
+    pods.into_iter().chain(parts).collect()
 }
 
 /// Adds the names of a tree that are not there yet, each after what stands before it in its own tree.
@@ -211,6 +218,20 @@ fn changes(a: &Request, b: &Request, before: Option<&ProcessBudget>) -> Vec<Chan
             b: plain(b.flink_version.to_string()),
         };
         add("flinkVersion", sides, with_version_of(a, b));
+    }
+    if a.mode != b.mode {
+        let text = |request: &Request| {
+            let mode = match request.mode {
+                Mode::Standalone => "standalone",
+                Mode::Kubernetes => "kubernetes",
+            };
+            plain(mode.to_owned())
+        };
+        let sides = Sides {
+            a: text(a),
+            b: text(b),
+        };
+        add("mode", sides, a.clone().with_mode(b.mode));
     }
     if a.container_limit != b.container_limit {
         let text = |request: &Request| {
@@ -383,11 +404,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::budget::{Configuration, FlinkVersion, Origin, Profile, options, solve};
+    use crate::budget::{Configuration, FlinkVersion, Origin, Profile, Role, options};
 
     /// The first request with everything of the second that is written differently.
     fn with_all_changes(a: &Request, b: &Request) -> Request {
-        let changed = with_limit_of(&with_version_of(a, b), b).with_profile(b.profile);
+        let changed = with_limit_of(&with_version_of(a, b), b)
+            .with_profile(b.profile)
+            .with_mode(b.mode);
         let changed = ReserveKind::ALL
             .into_iter()
             .fold(changed, |changed, kind| with_reserve_of(&changed, b, kind));
@@ -444,18 +467,76 @@ mod tests {
             })
     }
 
+    /// A JobManager, started by either.
+    fn any_jobmanager() -> impl Strategy<Value = Request> {
+        const KEYS: [&str; 7] = [
+            options::JOBMANAGER_PROCESS_SIZE,
+            options::JOBMANAGER_FLINK_SIZE,
+            options::JOBMANAGER_JVM_HEAP_SIZE,
+            options::JOBMANAGER_OFF_HEAP_SIZE,
+            options::JOBMANAGER_JVM_OVERHEAD_MAX,
+            options::JOBMANAGER_HEAP_SIZE,
+            options::JOBMANAGER_HEAP_MB,
+        ];
+        let setting = (prop::sample::select(KEYS.to_vec()), 50_u64..4_000);
+        (
+            prop::sample::select(FlinkVersion::ALL.to_vec()),
+            prop::sample::select(vec![Mode::Standalone, Mode::Kubernetes]),
+            prop::collection::vec(setting, 0..4),
+            prop::option::of(1_u32..60),
+            prop::option::weighted(0.2, 500_u64..9_000),
+            prop::option::weighted(0.1, 500_u64..4_000),
+        )
+            .prop_map(|(version, mode, settings, cutoff, limit, heap)| {
+                let mut configuration = Configuration::new();
+                for (key, size) in settings {
+                    let unit = if key == options::JOBMANAGER_HEAP_MB {
+                        ""
+                    } else {
+                        "m"
+                    };
+                    configuration.push(key, format!("{size}{unit}"), Origin::CommandLine);
+                }
+                if let Some(cutoff) = cutoff {
+                    let ratio = format!("0.{cutoff:02}");
+                    configuration.push(options::HEAP_CUTOFF_RATIO, ratio, Origin::CommandLine);
+                }
+                let mut request = Request::new(version, configuration)
+                    .with_role(Role::JobManager)
+                    .with_mode(mode);
+                request.container_limit = limit.map(Bytes::from_mebibytes);
+                request.legacy_heap_environment = heap.map(|size| format!("{size}m"));
+                request
+            })
+    }
+
+    fn any_pair() -> impl Strategy<Value = (Request, Request)> {
+        let modes = || prop::sample::select(vec![Mode::Standalone, Mode::Kubernetes]);
+        let taskmanager =
+            || (any_request(), modes()).prop_map(|(request, mode)| request.with_mode(mode));
+        prop_oneof![
+            (any_request(), any_request()),
+            (taskmanager(), taskmanager()),
+            (any_jobmanager(), any_jobmanager()),
+        ]
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(3000))]
 
         /// The changes that are named are all there are: together they lead from the one to the other.
         #[test]
-        fn all_changes_together_lead_to_the_other(a in any_request(), b in any_request()) {
+        fn all_changes_together_lead_to_the_other((a, b) in any_pair()) {
             let changed = with_all_changes(&a, &b);
+            let solve = |request: &Request| ProcessBudget::solve(request).map(|(budget, _)| budget);
             match (solve(&changed), solve(&b)) {
-                (Ok(changed), Ok(b)) => prop_assert_eq!(
-                    changed.components().map(|(name, component)| (name, component.bytes)),
-                    b.components().map(|(name, component)| (name, component.bytes))
-                ),
+                (Ok(changed), Ok(b)) => {
+                    let sizes = |budget: &ProcessBudget| -> Vec<_> {
+                        let components = budget.components().into_iter();
+                        components.map(|(name, component)| (name, component.bytes)).collect()
+                    };
+                    prop_assert_eq!(sizes(&changed), sizes(&b));
+                }
                 (Err(changed), Err(b)) => {
                     prop_assert_eq!(
                         changed.flink_error.map(|error| error.message),

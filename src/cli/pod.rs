@@ -80,6 +80,12 @@ impl Pod {
         self.worker.as_ref().filter(|_| self.is_recomputed)
     }
 
+    /// The memory that Flink requests for the pod.
+    pub fn memory_request(&self) -> Bytes {
+        let mebibytes = u64::try_from(self.container.memory_request_mebibytes);
+        Bytes::from_mebibytes(mebibytes.unwrap_or_default())
+    }
+
     /// The pod as data.
     pub fn report(&self) -> PodReport<'_> {
         let recomputed = self.recomputed();

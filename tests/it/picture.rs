@@ -178,6 +178,67 @@ fn the_pictures_of_all_examples_can_be_read() {
 }
 
 #[test]
+fn the_pictures_of_jobmanagers_can_be_read() {
+    let shared = [
+        "explain",
+        "--role",
+        "jobmanager",
+        "-o",
+        "svg",
+        "--flink-version",
+    ];
+    for (more, parts) in [
+        (
+            vec!["2.1", "--process-size", "2g"],
+            vec!["JVM heap", "off-heap", "JVM metaspace", "JVM overhead"],
+        ),
+        (
+            vec!["2.1", "--container-limit", "2Gi"],
+            vec!["container", "total process memory", "JVM heap"],
+        ),
+        (
+            vec![
+                "1.10",
+                "--mode",
+                "kubernetes",
+                "-D",
+                "jobmanager.heap.size=4g",
+            ],
+            vec!["container", "JVM heap", "heap cut-off"],
+        ),
+        (
+            vec!["1.10", "-D", "jobmanager.heap.size=4g"],
+            vec!["JVM heap"],
+        ),
+        (
+            vec![
+                "2.1",
+                "--process-size",
+                "1g",
+                "-D",
+                "jobmanager.memory.heap.size=2g",
+            ],
+            vec!["JVM heap", "see TotalsDisagree"],
+        ),
+    ] {
+        let arguments: Vec<&str> = shared.iter().copied().chain(more).collect();
+        let reply = ask(&arguments);
+        check(&reply.output);
+        assert!(
+            reply.output.contains("A JobManager&apos;s memory")
+                || reply.output.contains("A JobManager's memory")
+        );
+        for part in parts {
+            assert!(reply.output.contains(part), "{part}: {}", reply.output);
+        }
+        let (told, _) = reply.output.split_once("</desc>").unwrap();
+        for part in ["managed", "network", "framework"] {
+            assert!(!told.contains(part), "{part}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_picture_has_no_colour_of_its_own_and_asks_for_no_file() {
     let text = ask(&[
         "explain",

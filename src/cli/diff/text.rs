@@ -58,6 +58,7 @@ pub(super) fn side_by_side(
         for change in &comparison.changes {
             let name = match change.name.as_str() {
                 "flinkVersion" => "Flink version".to_owned(),
+                "mode" => "who starts the process".to_owned(),
                 "containerLimit" => "the container's limit".to_owned(),
                 key => harmless(key),
             };
