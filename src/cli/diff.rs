@@ -14,11 +14,11 @@ use super::{
     answer::{Answer, Subject, answer_request},
     arguments::{Diff, Limit, Output},
     comparison::{Comparison, Sides, compare},
-    question::Answers,
+    question::{Answers, nothing_found},
     screen::{Screen, Tone, harmless},
     text::remarks,
 };
-use crate::budget::{FlinkVersion, Origin, Request, proper_key};
+use crate::budget::{FlinkVersion, Origin, Request, Role, proper_key};
 
 /// What was found of all that was named.
 #[derive(Default)]
@@ -140,6 +140,7 @@ fn found(
     answers: Vec<Answer>,
     others: Option<Vec<Answer>>,
 ) -> Result<Found, String> {
+    let role = command.which.role.map(Role::from);
     let is_named = |answer: &Answer, other: &Answer| {
         answer.subject.role == other.subject.role
             && answer.subject.name == other.subject.name
@@ -196,7 +197,7 @@ fn found(
             pairs.push(pair(answer, b));
         }
         return if pairs.is_empty() {
-            Err("no TaskManagerPool found".to_owned())
+            Err(nothing_found(role).to_owned())
         } else {
             Ok(Found {
                 pairs,
@@ -230,7 +231,7 @@ fn found(
     }
     only_in.b = others.iter().map(named).collect();
     if pairs.is_empty() && only_in == Sides::default() {
-        return Err("no TaskManagerPool found".to_owned());
+        return Err(nothing_found(role).to_owned());
     }
     Ok(Found { pairs, only_in })
 }

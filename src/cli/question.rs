@@ -27,6 +27,8 @@ pub(super) struct Answers {
     pub passed_over: usize,
     /// What is odd about the command line itself.
     pub warnings: Vec<String>,
+    /// The role that was asked for, where only processes of one are answered for.
+    pub role: Option<Role>,
 }
 
 impl Answers {
@@ -81,7 +83,7 @@ impl Answers {
             answers,
             problems: std::mem::take(&mut input.problems),
             passed_over: input.passed_over,
-            warnings: Vec::new(),
+            ..Answers::default()
         };
         if let Some(role) = unnamed.role {
             answers.keep(role);
@@ -112,6 +114,7 @@ impl Answers {
 
     /// Keeps only the answers about processes of one role.
     pub fn keep(&mut self, role: Role) {
+        self.role = Some(role);
         self.answers.retain(|answer| answer.subject.role == role);
     }
 
@@ -127,5 +130,13 @@ impl Answers {
         self.answers
             .iter()
             .any(|answer| answer.warnings().next().is_some())
+    }
+}
+
+/// What is said where nothing of a role was found to answer for.
+pub(super) fn nothing_found(role: Option<Role>) -> &'static str {
+    match role {
+        Some(Role::JobManager) => "no JobManager found",
+        _ => "no TaskManagerPool found",
     }
 }

@@ -7,7 +7,7 @@ use super::{
     answer::Answer,
     arguments::{Output, Solve},
     process_budget::{ProcessBudget, Row as Sized},
-    question::Answers,
+    question::{Answers, nothing_found},
     report::{Detail, Report},
     screen::{Screen, Tone, aligned, columns, padded},
     text::{self, Telling},
@@ -65,8 +65,9 @@ pub(super) fn remarks(answers: &Answers, is_verbose: bool, screen: &Screen) -> S
     let mut error = text::remarks(answers, is_verbose, screen);
     if answers.answers.is_empty() && answers.problems.is_empty() {
         error.push_str(&format!(
-            "{} no TaskManagerPool found\n",
-            screen.paint(Tone::Error, "error:")
+            "{} {}\n",
+            screen.paint(Tone::Error, "error:"),
+            nothing_found(answers.role)
         ));
     }
     error
