@@ -345,3 +345,84 @@ fn short_fraction(hundredths: u64) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::joint;
+    use crate::{
+        budget::{Change, Configuration, FlinkVersion, Origin, Request, options, solve},
+        bytes::Bytes,
+    };
+
+    /// The changes that make a request solve without a larger container, by key.
+    fn changes(request: &Request) -> Vec<(String, Change)> {
+        let changes = joint(request, false).expect("there is a way");
+        let changed = changes.iter().fold(request.clone(), |request, change| {
+            request.with_suggestion(change)
+        });
+        assert!(solve(&changed).is_ok(), "{changes:#?}");
+        changes
+            .into_iter()
+            .map(|change| (change.key, change.change))
+            .collect()
+    }
+
+    fn in_two_gibibytes(settings: &[(&str, &str)]) -> Request {
+        let configuration = settings
+            .iter()
+            .fold(Configuration::new(), |configuration, (key, value)| {
+                configuration.with(*key, *value, Origin::CommandLine)
+            });
+        Request::new(FlinkVersion::V2_1, configuration)
+            .with_container_limit(Bytes::from_mebibytes(2048))
+    }
+
+    #[test]
+    fn what_no_single_size_gives_is_taken_from_several_in_proportion() {
+        let request = in_two_gibibytes(&[
+            (options::TASK_OFF_HEAP_SIZE, "3g"),
+            (options::MANAGED_SIZE, "3g"),
+        ]);
+        // 1664299824 bytes of Flink memory, less 256 MiB of the framework's and 166429984 of the network, in halves.
+        let half = Change::Set("586m".to_owned());
+        assert_eq!(
+            changes(&request),
+            [
+                (options::MANAGED_SIZE.to_owned(), half.clone()),
+                (options::TASK_OFF_HEAP_SIZE.to_owned(), half),
+            ]
+        );
+        let request = in_two_gibibytes(&[
+            (options::TASK_OFF_HEAP_SIZE, "2g"),
+            (options::MANAGED_SIZE, "4g"),
+        ]);
+        assert_eq!(
+            changes(&request),
+            [
+                (
+                    options::MANAGED_SIZE.to_owned(),
+                    Change::Set("781m".to_owned())
+                ),
+                (
+                    options::TASK_OFF_HEAP_SIZE.to_owned(),
+                    Change::Set("390m".to_owned())
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_size_is_enough_where_it_gives_enough() {
+        let request = in_two_gibibytes(&[
+            (options::TASK_OFF_HEAP_SIZE, "256m"),
+            (options::MANAGED_SIZE, "3g"),
+        ]);
+        assert_eq!(
+            changes(&request),
+            [(
+                options::MANAGED_SIZE.to_owned(),
+                Change::Set("916m".to_owned())
+            )]
+        );
+    }
+}
