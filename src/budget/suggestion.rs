@@ -7,20 +7,23 @@
 
 mod bound;
 mod candidates;
+mod movable;
+mod pressure;
 
 pub(super) use self::candidates::respelled_size;
 use self::{
     bound::{Start, Verdict, nearest},
     candidates::{Candidate, candidates, every_candidate},
+    movable::{Movable, fraction_of},
+    pressure::{Pressure, part_of, pressure},
 };
 use super::{
     effective::Options,
     fraction,
-    infeasible::{Exact, Suggestion},
+    infeasible::Suggestion,
     memory_size,
     options::Id,
     reserves::ReserveKind,
-    startup,
     trial::{self, Edit, Identity, Probe, Trial, identity},
     violation::{Kind, Violation},
 };
@@ -28,9 +31,6 @@ use crate::bytes::Bytes;
 
 /// At most this many ways out are offered for one conflict.
 const OFFERED: usize = 3;
-
-/// A pebibyte: nobody is told to write more, though Flink counts to eight thousand of them.
-const LARGEST_OFFERED: Bytes = Bytes(1 << 50);
 
 /// A change of one option after which a conflict is gone.
 #[derive(Clone)]
@@ -137,144 +137,6 @@ struct Search<'a> {
     before: &'a [Violation],
     target: &'a Kind,
     terms: Terms,
-}
-
-/// An option whose value is moved until it is far enough.
-#[derive(Clone, Copy)]
-enum Movable {
-    Size(Id),
-    /// A size that is written as a number of mebibytes.
-    Mebibytes(Id),
-    Fraction(Id),
-    Limit,
-    Environment,
-    Reserve(ReserveKind),
-}
-
-impl Movable {
-    fn of(id: Id) -> Movable {
-        if id == Id::HeapMb {
-            Movable::Mebibytes(id)
-        } else if id.is_fraction() {
-            Movable::Fraction(id)
-        } else {
-            Movable::Size(id)
-        }
-    }
-
-    /// By how many bytes a step of one changes the size.
-    fn unit(self) -> u64 {
-        match self {
-            Movable::Mebibytes(_) => Bytes::MEBI.get(),
-            _ => 1,
-        }
-    }
-
-    /// How far a value can be moved.
-    fn end(self, current: u64, upwards: bool) -> u64 {
-        match self {
-            _ if !upwards => 0,
-            Movable::Mebibytes(_) => i32::MAX.unsigned_abs().into(),
-            _ if current < LARGEST_OFFERED.get() => LARGEST_OFFERED.get(),
-            _ => Bytes::MAX.get(),
-        }
-    }
-
-    fn edit(self, value: u64) -> Edit {
-        match self {
-            Movable::Size(id) => Edit::Set(id, memory_size::text(Bytes(value))),
-            Movable::Mebibytes(id) => Edit::Set(id, value.to_string()),
-            Movable::Environment => Edit::SetEnvironment(memory_size::text(Bytes(value))),
-            Movable::Fraction(id) => Edit::Set(id, fraction_text(fraction_of(value))),
-            Movable::Limit => Edit::Limit(Bytes(value)),
-            Movable::Reserve(kind) => Edit::Reserve(kind, Bytes(value)),
-        }
-    }
-
-    fn option(self) -> Option<Id> {
-        match self {
-            Movable::Size(id) | Movable::Mebibytes(id) | Movable::Fraction(id) => Some(id),
-            Movable::Limit | Movable::Environment | Movable::Reserve(_) => None,
-        }
-    }
-
-    fn exact(self, value: u64, upwards: bool) -> Exact {
-        let text = match self {
-            Movable::Size(_) | Movable::Environment | Movable::Reserve(_) => format!("{value}b"),
-            Movable::Fraction(_) => fraction_text(fraction_of(value)),
-            Movable::Limit | Movable::Mebibytes(_) => value.to_string(),
-        };
-        if upwards {
-            Exact::AtLeast(text)
-        } else {
-            Exact::AtMost(text)
-        }
-    }
-
-    /// Values beyond the bound that people write, the nearest of the roundest first, and the bound itself.
-    fn written(self, bound: u64, upwards: bool) -> Vec<Edit> {
-        match self {
-            Movable::Mebibytes(_) => vec![self.edit(bound)],
-            Movable::Size(_) | Movable::Limit | Movable::Environment | Movable::Reserve(_) => {
-                [Bytes::MEBI, Bytes::KIBI, Bytes(1)]
-                    .into_iter()
-                    .filter_map(|unit| {
-                        let below = bound / unit.get() * unit.get();
-                        if upwards && below < bound {
-                            below
-                                .checked_add(unit.get())
-                                .filter(|above| *above <= Bytes::MAX.get())
-                        } else {
-                            Some(below)
-                        }
-                    })
-                    .map(|value| self.edit(value))
-                    .collect()
-            }
-            Movable::Fraction(id) => {
-                let fraction = fraction_of(bound);
-                let rounded = [2_usize, 4].into_iter().filter_map(|places| {
-                    let scale = 10_f64.powi(i32::try_from(places).ok()?);
-                    let parts = (f64::from(fraction) * scale).round();
-                    [parts, parts - 1.0]
-                        .into_iter()
-                        .filter(|parts| *parts >= 0.0)
-                        .map(|parts| short_decimal(parts / scale, places))
-                        .find(|text| text.parse::<f32>().is_ok_and(|value| value <= fraction))
-                });
-                rounded
-                    .map(|text| Edit::Set(id, text))
-                    .chain([self.edit(bound)])
-                    .collect()
-            }
-        }
-    }
-}
-
-/// A fraction by its bits, which are in the order of the fractions.
-fn fraction_of(bits: u64) -> f32 {
-    f32::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))
-}
-
-/// The shortest text of a fraction, with a digit behind the point.
-fn fraction_text(fraction: f32) -> String {
-    let text = fraction.to_string();
-    if text.contains('.') {
-        text
-    } else {
-        text + ".0"
-    }
-}
-
-/// At most this many decimals, no zeros at the end but one behind the point.
-fn short_decimal(value: f64, places: usize) -> String {
-    let text = format!("{value:.places$}");
-    let text = text.trim_end_matches('0');
-    if text.ends_with('.') {
-        format!("{text}0")
-    } else {
-        text.to_owned()
-    }
 }
 
 impl Search<'_> {
@@ -536,137 +398,5 @@ impl Search<'_> {
             None => Verdict::Good,
             Some(gap) => Verdict::Short(Some(gap).filter(|gap| *gap > 0)),
         }
-    }
-}
-
-/// Which of the model's sums does not work out.
-#[derive(Clone, Copy, PartialEq)]
-enum Sum {
-    /// The parts and their total: what one of them gives way to, the next needs.
-    Parts,
-    /// The two totals.
-    Totals,
-    /// The process and its container.
-    Container,
-    /// The two ends of a range.
-    Range(Id),
-}
-
-/// In which direction a sum does not work out, and by how much.
-struct Pressure {
-    sum: Sum,
-    /// Whether there is too little for what is to come out of it.
-    is_too_small: bool,
-    /// In bytes; zero where it is not known.
-    gap: u64,
-}
-
-/// The pressure behind a violation; `None` for one that is no matter of degree.
-fn pressure(kind: &Kind) -> Option<Pressure> {
-    let lacks = |sum, needed: Bytes, there: Bytes| {
-        Some(Pressure {
-            sum,
-            is_too_small: true,
-            gap: needed.saturating_sub(there).get(),
-        })
-    };
-    let within = |sum, rest: Bytes, minimum: Bytes, maximum: Bytes| {
-        Some(Pressure {
-            sum,
-            is_too_small: rest < minimum,
-            gap: minimum
-                .saturating_sub(rest)
-                .max(rest.saturating_sub(maximum))
-                .get(),
-        })
-    };
-    match kind {
-        Kind::ComponentsExceedFlink {
-            sum, total_flink, ..
-        } => lacks(Sum::Parts, *sum, *total_flink),
-        Kind::HeapExceedsFlink { heap, total_flink } => lacks(Sum::Parts, *heap, *total_flink),
-        Kind::OffHeapTakesAll {
-            total_flink,
-            off_heap,
-        } => lacks(Sum::Parts, off_heap.saturating_add(Bytes(1)), *total_flink),
-        Kind::CutoffAboveTotal { minimum, total } => {
-            let mebibytes =
-                |number: i32| Bytes::from_mebibytes(u64::try_from(number).unwrap_or_default());
-            lacks(Sum::Parts, mebibytes(*minimum), mebibytes(*total))
-        }
-        Kind::JvmExceedsProcess {
-            metaspace,
-            overhead,
-            total_process,
-        } => lacks(
-            Sum::Parts,
-            metaspace.saturating_add(*overhead),
-            *total_process,
-        ),
-        Kind::NetworkOutOfRange {
-            network,
-            minimum,
-            maximum,
-            ..
-        } => within(Sum::Parts, *network, *minimum, *maximum),
-        Kind::NetworkDiffersFromBuffers {
-            network, buffers, ..
-        } => within(Sum::Parts, *network, *buffers, *buffers),
-        Kind::NetworkTooSmall {
-            network,
-            segment_size,
-        } => lacks(Sum::Parts, *segment_size, *network),
-        Kind::NetworkTooLarge {
-            network,
-            segment_size,
-        } => {
-            let most = segment_size.get().saturating_mul(1 << 31) - 1;
-            within(Sum::Parts, *network, Bytes::ZERO, Bytes(most))
-        }
-        Kind::HeapTooSmall { heap } => lacks(
-            Sum::Parts,
-            startup::HEAP_MUST_EXCEED.saturating_add(Bytes(1)),
-            *heap,
-        ),
-        Kind::Overflow { .. } => lacks(Sum::Parts, Bytes::ZERO, Bytes::ZERO),
-        Kind::ProcessBelowFlink {
-            total_process,
-            total_flink,
-            metaspace,
-        } => lacks(
-            Sum::Totals,
-            total_flink.saturating_add(*metaspace),
-            *total_process,
-        ),
-        Kind::OverheadOutOfRange {
-            overhead,
-            minimum,
-            maximum,
-            ..
-        } => within(Sum::Totals, *overhead, *minimum, *maximum),
-        Kind::ProcessExceedsLimit {
-            total_process,
-            room,
-        } => lacks(Sum::Container, *total_process, *room),
-        Kind::RangeInverted {
-            fraction_option,
-            minimum,
-            maximum,
-            ..
-        } => lacks(Sum::Range(*fraction_option), *minimum, *maximum),
-        _ => None,
-    }
-}
-
-/// The part that a fraction gave, where the violation tells it.
-fn part_of(kind: &Kind, fraction: Id) -> Option<Bytes> {
-    match (kind, fraction) {
-        (
-            Kind::ComponentsExceedFlink { parts, .. } | Kind::NetworkOutOfRange { parts, .. },
-            Id::ManagedFraction,
-        ) => parts.managed,
-        (Kind::ComponentsExceedFlink { parts, .. }, Id::NetworkFraction) => parts.network,
-        (Kind::JvmExceedsProcess { overhead, .. }, Id::JvmOverheadFraction) => Some(*overhead),
-        _ => None,
     }
 }
