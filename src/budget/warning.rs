@@ -75,6 +75,8 @@ fn about(options: &Options<'_>, setting: &Setting, with_nearest: bool) -> Option
     match options.lookup(&setting.key) {
         Some((id, _)) if id.is_of_cutoff() => legacy::cutoff(options, id, setting),
         Some((id, true)) => Some(deprecated(options, id, setting)),
+        // The one size that a JobManager of 1.10 has.
+        Some((Id::HeapSize, false)) if options.uses_cutoff() => None,
         Some((id, false)) if id.is_legacy() => Some(legacy::option(options, id, setting)),
         Some(_) => None,
         None if options::is_other_memory_option(&setting.key) => None,

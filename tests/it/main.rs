@@ -9,6 +9,7 @@
 mod annotations;
 mod budget_answers;
 mod budget_conflicts;
+mod budget_diagnoses;
 mod budget_jobmanager;
 mod budget_kubernetes;
 mod budget_migration;

@@ -72,6 +72,7 @@ pub(super) fn environment(options: &Options<'_>) -> Option<Conflict> {
 fn instead(options: &Options<'_>, id: Id) -> String {
     match id {
         Id::NumberOfBuffers => format!("{} and {}", options::NETWORK_MIN, options::NETWORK_MAX),
+        _ if options.uses_cutoff() => options.key(Id::HeapSize).to_owned(),
         _ => options.key(options.legacy_target()).to_owned(),
     }
 }

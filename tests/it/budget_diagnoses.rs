@@ -1,0 +1,200 @@
+//! Whole diagnoses, as text: every conflict with its numbers and its ways out, the joint one, the smallest containers.
+//!
+//! `tests/data/golden/diagnoses.txt` holds a question on each line that begins with `? `, and below it what is
+//! answered. `UPDATE=1` rewrites the answers; what changed is to be read.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use headroom::{
+    budget::{Configuration, Mode},
+    budget::{
+        Conflict, FlinkError, Infeasible, Origin, Profile, Request, ReserveKind, Role, Suggestion,
+        comfortable_container_limit, jobmanager, minimum_container_limit, nearest_feasible, solve,
+    },
+    bytes::Bytes,
+    quantity,
+};
+
+/// `1.20 jobmanager kubernetes limit=2Gi environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE`; what
+/// begins with `@` stands in a typed field.
+fn request(question: &str) -> Request {
+    let mut words = question.split(' ');
+    let version = words.next().unwrap().parse().unwrap();
+    let mut request = Request::new(version, Configuration::new());
+    for word in words {
+        request = match word.split_once('=') {
+            None if word == "jobmanager" => request.with_role(Role::JobManager),
+            None => {
+                assert_eq!(word, "kubernetes", "{question}");
+                request.with_mode(Mode::Kubernetes)
+            }
+            Some(("limit", value)) => {
+                request.with_container_limit(quantity::parse_memory(value).unwrap())
+            }
+            Some(("environment", value)) => Request {
+                legacy_heap_environment: Some(value.to_owned()),
+                ..request
+            },
+            Some(("profile", value)) => {
+                let profile = Profile::ALL.into_iter().find(|one| one.as_str() == value);
+                request.with_profile(profile.unwrap())
+            }
+            Some((key, value)) => {
+                let kind = ReserveKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.as_str() == key);
+                if let Some(kind) = kind {
+                    let bytes = quantity::parse_memory(value).unwrap();
+                    request.with_reserve(
+                        kind,
+                        bytes,
+                        Origin::field(format!("spec.memory.reserves.{key}")),
+                    )
+                } else {
+                    let (key, origin) = match key.strip_prefix('@') {
+                        Some(key) => (key, Origin::field(format!("spec.{key}"))),
+                        None => (key, Origin::FlinkConfiguration),
+                    };
+                    request.configuration.push(key, value, origin);
+                    request
+                }
+            }
+        };
+    }
+    request
+}
+
+fn answer(request: &Request) -> String {
+    let mut text = String::new();
+    let infeasible = match request.role {
+        Role::TaskManager => solve(request).err(),
+        Role::JobManager => jobmanager::solve(request).err(),
+    };
+    match &infeasible {
+        Some(infeasible) => tell(&mut text, infeasible),
+        None => text.push_str("it solves\n"),
+    }
+    if request.role == Role::TaskManager && request.container_limit.is_some() {
+        match nearest_feasible(request) {
+            Some((_, changes)) => changes
+                .iter()
+                .for_each(|change| tell_change(&mut text, "nearest", change)),
+            None => text.push_str("nearest: none\n"),
+        }
+    }
+    let limit =
+        |limit: Option<Bytes>| limit.map_or_else(|| "none".to_owned(), quantity::memory_text);
+    let _ = writeln!(
+        text,
+        "containers: at least {}, comfortable {}",
+        limit(minimum_container_limit(request)),
+        limit(comfortable_container_limit(request))
+    );
+    text
+}
+
+fn tell(text: &mut String, infeasible: &Infeasible) {
+    for conflict in &infeasible.conflicts {
+        tell_conflict(text, conflict);
+    }
+    for change in &infeasible.joint {
+        tell_change(text, "joint", change);
+    }
+    let first = infeasible.flink_error.as_ref();
+    let of_conflict = first.and_then(|error| {
+        let mut conflicts = infeasible.conflicts.iter();
+        conflicts.find(|conflict| conflict.flink_error.as_ref() == Some(error))
+    });
+    match (of_conflict, first) {
+        (Some(conflict), _) => {
+            let _ = writeln!(text, "Flink: that of {}", conflict.code);
+        }
+        (None, Some(error)) => tell_error(text, "Flink", error),
+        (None, None) => text.push_str("Flink: starts\n"),
+    }
+}
+
+fn tell_conflict(text: &mut String, conflict: &Conflict) {
+    let _ = writeln!(
+        text,
+        "{:?} {}: {} is to be {}",
+        conflict.severity, conflict.code, conflict.configured, conflict.bound
+    );
+    let _ = writeln!(text, "  {}", conflict.message);
+    for option in &conflict.options {
+        let default = if option.is_default {
+            ", the default"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "  option {} = {}{default}", option.path, option.value);
+    }
+    for term in &conflict.sum {
+        let key = term.key.unwrap_or("no option");
+        let _ = writeln!(text, "  + {} {} ({key})", term.name, term.bytes.get());
+    }
+    if let Some(total) = &conflict.total {
+        let _ = writeln!(
+            text,
+            "  = {} {}, to be {}",
+            total.name,
+            total.bytes.get(),
+            total.bound
+        );
+    }
+    for change in &conflict.assuming {
+        tell_change(text, "  assuming", change);
+    }
+    for change in &conflict.suggestions {
+        tell_change(text, "  fix", change);
+    }
+    if let Some(error) = &conflict.flink_error {
+        tell_error(text, "  Flink", error);
+    }
+}
+
+fn tell_change(text: &mut String, what: &str, change: &Suggestion) {
+    let current = change.current.as_deref().unwrap_or("nothing");
+    let exact = change.exact.as_ref().map(|exact| format!(", {exact}"));
+    let _ = writeln!(
+        text,
+        "{what}: {change}, now {current}{}",
+        exact.unwrap_or_default()
+    );
+}
+
+fn tell_error(text: &mut String, who: &str, error: &FlinkError) {
+    let class = |class: &'static str| class.rsplit('.').next().unwrap_or(class);
+    let _ = writeln!(text, "{who}: {}: {}", class(error.class), error.message);
+    for cause in &error.causes {
+        let _ = writeln!(
+            text,
+            "{who}: caused by {}: {}",
+            class(cause.class),
+            cause.message
+        );
+    }
+}
+
+#[test]
+fn every_diagnosis_is_as_recorded() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/diagnoses.txt");
+    let recorded = fs::read_to_string(&file).unwrap();
+    let questions = recorded.lines().filter_map(|line| line.strip_prefix("? "));
+    let answers: Vec<String> = questions
+        .map(|question| format!("? {question}\n{}", answer(&request(question))))
+        .collect();
+    assert!(answers.len() > 60, "the questions are there");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, answers.join("\n")).unwrap();
+        return;
+    }
+    for (answer, recorded) in answers.iter().zip(recorded.split("\n\n")) {
+        assert_eq!(
+            answer.trim_end(),
+            recorded.trim_end(),
+            "UPDATE=1 rewrites the file"
+        );
+    }
+    assert_eq!(answers.join("\n"), recorded, "UPDATE=1 rewrites the file");
+}
