@@ -24,17 +24,33 @@ const POOLS: usize = 1_000;
 /// # Errors
 /// When an example cannot be read, none is wrong, or the command line does not check every pool.
 pub fn measure(figures: &mut Figures, headroom: &Path, is_quick: bool) -> Result<()> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let pools = files(&examples.join("pools"))?;
-    let wrong = files(&examples.join("bad"))?;
-    measure_diagnosis(figures, pools.iter().chain(&wrong), is_quick)?;
-    measure_check(figures, &pools, headroom)
+    measure_diagnosis(figures, is_quick)?;
+    measure_check(figures, headroom)
 }
 
-/// The files of a directory in the order of their names, each with its text.
-fn files(directory: &Path) -> Result<Vec<(PathBuf, String)>> {
+/// The pools that Headroom is shown with, each with the file it stands in. The deliberately broken files of
+/// `examples/bad` are not among them: the API server refuses some of those.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn pools() -> Result<Vec<(String, TaskManagerPool)>> {
+    let mut pools = Vec::new();
+    for (file, text) in files("pools")?.into_iter().chain(files("demo")?) {
+        let documents = serde_saphyr::from_multiple::<TaskManagerPool>(&text);
+        for pool in documents.with_context(|| file.clone())? {
+            pools.push((file.clone(), pool));
+        }
+    }
+    Ok(pools)
+}
+
+/// The YAML files of a directory of examples in the order of their names, each with its text.
+fn files(directory: &str) -> Result<Vec<(String, String)>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples")
+        .join(directory);
     let mut paths = Vec::new();
-    for entry in fs::read_dir(directory)
+    for entry in fs::read_dir(&directory)
         .with_context(|| format!("failed to list {}", directory.display()))?
     {
         let path = entry?.path();
@@ -49,47 +65,37 @@ fn files(directory: &Path) -> Result<Vec<(PathBuf, String)>> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path)
             .with_context(|| format!("failed to read {}", path.display()))?;
-        Ok((path, text))
+        let name = path.file_name().unwrap_or_default();
+        Ok((name.to_string_lossy().into_owned(), text))
     };
     paths.into_iter().map(read).collect()
 }
 
 /// The slowest of all pools that do not solve.
-fn measure_diagnosis<'a>(
-    figures: &mut Figures,
-    files: impl Iterator<Item = &'a (PathBuf, String)>,
-    is_quick: bool,
-) -> Result<()> {
+fn measure_diagnosis(figures: &mut Figures, is_quick: bool) -> Result<()> {
     let times = if is_quick { 100 } else { 1_000 };
-    let mut slowest: Option<(Duration, &Path)> = None;
-    for (path, text) in files {
-        // Some examples are of other kinds, and some are meant to be unreadable.
-        let pools: Vec<TaskManagerPool> = serde_saphyr::from_multiple(text).unwrap_or_default();
-        let requests = pools.iter().filter_map(request_of);
-        for request in requests.filter(|request| solve(request).is_err()) {
-            let took = fastest(times, || solve(black_box(&request)));
-            if slowest.is_none_or(|(longest, _)| took > longest) {
-                slowest = Some((took, path));
-            }
+    let mut slowest: Option<(Duration, String)> = None;
+    for (file, pool) in pools()? {
+        let wrong = request_of(&pool).filter(|request| solve(request).is_err());
+        let Some(request) = wrong else { continue };
+        let took = fastest(times, || solve(black_box(&request)));
+        if slowest.as_ref().is_none_or(|(longest, _)| took > *longest) {
+            slowest = Some((took, file));
         }
     }
-    let (took, path) = slowest.context("no example is wrong")?;
+    let (took, file) = slowest.context("no example is wrong")?;
     figures.record(
         "solve.wrong",
         Subject::Ours,
         took.as_secs_f64() * 1e6 / f64::from(times),
     );
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    figures.note("solve.wrong", format!("the worst is {name}"));
+    figures.note("solve.wrong", format!("the worst is {file}"));
     Ok(())
 }
 
 /// The whole command, with its start, its reading and its writing.
-fn measure_check(
-    figures: &mut Figures,
-    files: &[(PathBuf, String)],
-    headroom: &Path,
-) -> Result<()> {
+fn measure_check(figures: &mut Figures, headroom: &Path) -> Result<()> {
+    let files = files("pools")?;
     let texts = files.iter().map(|(_, text)| text);
     let text: String = texts
         .cycle()

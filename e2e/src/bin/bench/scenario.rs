@@ -22,10 +22,10 @@ use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
-use serde::Deserialize;
 
 use crate::{
     controllers::{Launch, Running, is_ours},
+    examples,
     figures::{Figures, Part, Subject, percentile},
     pools::{Pools, Times},
 };
@@ -243,7 +243,7 @@ impl<'a> Bench<'a> {
         let namespace = self.cluster.namespace("examples").await?;
         let api: Api<TaskManagerPool> = Api::namespaced(self.cluster.client().await?, &namespace);
         let mut largest = (0, String::new());
-        for (file, mut pool) in examples()? {
+        for (file, mut pool) in examples::pools()? {
             pool.metadata.namespace = None;
             let made = api
                 .create(&PostParams::default(), &pool)
@@ -425,42 +425,4 @@ async fn define(cluster: &Cluster) -> Result<()> {
     )
     .await?;
     Ok(())
-}
-
-/// Every TaskManagerPool under `examples/`, with its file.
-fn examples() -> Result<Vec<(String, TaskManagerPool)>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let mut directories = vec![root.clone()];
-    let mut examples = Vec::new();
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory)
-            .with_context(|| format!("failed to read {}", directory.display()))?
-        {
-            let path = entry?.path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "yaml")
-            {
-                let text = std::fs::read_to_string(&path)?;
-                let file = path
-                    .strip_prefix(&root)
-                    .unwrap_or(&path)
-                    .display()
-                    .to_string();
-                for document in serde_saphyr::from_multiple::<serde_json::Value>(&text)
-                    .with_context(|| file.clone())?
-                {
-                    if document["kind"] == "TaskManagerPool" {
-                        let pool =
-                            TaskManagerPool::deserialize(document).with_context(|| file.clone())?;
-                        examples.push((file.clone(), pool));
-                    }
-                }
-            }
-        }
-    }
-    examples.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(examples)
 }
