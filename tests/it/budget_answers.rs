@@ -3,6 +3,7 @@
 use headroom::{
     budget::{
         Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Severity,
+        key_of_field,
         legacy::migration::{Deployment, ManagedMemory, Migration, Question, migrate},
         minimum_container_limit, options, options_in_effect, solve,
     },
@@ -219,4 +220,34 @@ fn a_number_of_flink_1_9_says_where_it_comes_from() {
     );
     let managed = source(&[heap, ("taskmanager.memory.size", "300m")], "managed");
     assert_eq!(managed, "set by taskmanager.memory.size");
+}
+
+#[test]
+fn memory_is_counted_in_whole_segments() {
+    let budget = solve(&request(
+        FlinkVersion::V2_3,
+        &[
+            (options::PROCESS_SIZE, "4g"),
+            (options::SEGMENT_SIZE, "64k"),
+            (options::MANAGED_SIZE, "1000000b"),
+            (options::NETWORK_MIN, "100m"),
+            (options::NETWORK_MAX, "100m"),
+        ],
+    ))
+    .expect("it solves");
+    assert_eq!(budget.network_segments(), 1600);
+    assert_eq!(budget.managed_segments(), 15);
+}
+
+#[test]
+fn a_field_is_an_option() {
+    assert_eq!(
+        key_of_field("spec.memory.managed.size"),
+        Some(options::MANAGED_SIZE)
+    );
+    assert_eq!(
+        key_of_field("spec.memory.jvm.metaspaceSize"),
+        Some(options::JVM_METASPACE_SIZE)
+    );
+    assert_eq!(key_of_field("spec.memory"), None);
 }

@@ -66,13 +66,18 @@ fn request(question: &str) -> Request {
 
 fn answer(request: &Request) -> String {
     let mut text = String::new();
-    let infeasible = match request.role {
-        Role::TaskManager => solve(request).err(),
-        Role::JobManager => jobmanager::solve(request).err(),
+    let answer = match request.role {
+        Role::TaskManager => solve(request).map(|budget| budget.warnings),
+        Role::JobManager => jobmanager::solve(request).map(|budget| budget.warnings().to_vec()),
     };
-    match &infeasible {
-        Some(infeasible) => tell(&mut text, infeasible),
-        None => text.push_str("it solves\n"),
+    match &answer {
+        Err(infeasible) => tell(&mut text, infeasible),
+        Ok(warnings) => {
+            text.push_str("it solves\n");
+            for warning in warnings {
+                tell_conflict(&mut text, warning);
+            }
+        }
     }
     if request.role == Role::TaskManager && request.container_limit.is_some() {
         match nearest_feasible(request) {
