@@ -10,7 +10,8 @@ use headroom::{
     bytes::Bytes,
 };
 
-fn configuration(settings: &[(&str, &str)]) -> Configuration {
+/// Options as a user's configuration holds them.
+pub fn configuration(settings: &[(&str, &str)]) -> Configuration {
     settings
         .iter()
         .fold(Configuration::new(), |configuration, (key, value)| {

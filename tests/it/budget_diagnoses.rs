@@ -6,10 +6,10 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use headroom::{
-    budget::{Configuration, Mode},
     budget::{
-        Conflict, FlinkError, Infeasible, Origin, Profile, Request, ReserveKind, Role, Suggestion,
-        comfortable_container_limit, jobmanager, minimum_container_limit, nearest_feasible, solve,
+        Configuration, Conflict, FlinkError, Infeasible, Mode, Origin, Profile, Request,
+        ReserveKind, Role, Suggestion, comfortable_container_limit, jobmanager,
+        minimum_container_limit, nearest_feasible, solve,
     },
     bytes::Bytes,
     quantity,

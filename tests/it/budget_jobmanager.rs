@@ -13,13 +13,10 @@ use headroom::{
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
+use crate::budget_answers::configuration;
+
 fn request(version: FlinkVersion, settings: &[(&str, &str)]) -> Request {
-    let configuration = settings
-        .iter()
-        .fold(Configuration::new(), |configuration, (key, value)| {
-            configuration.with(*key, *value, Origin::FlinkConfiguration)
-        });
-    Request::new(version, configuration).with_role(Role::JobManager)
+    Request::new(version, configuration(settings)).with_role(Role::JobManager)
 }
 
 fn unified(request: &Request) -> UnifiedBudget {

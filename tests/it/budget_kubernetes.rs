@@ -2,8 +2,7 @@
 
 use headroom::{
     budget::{
-        Budget, Change, Code, Configuration, Conflict, FlinkVersion, Mode, Origin, Request, derive,
-        jobmanager,
+        Budget, Change, Code, Conflict, FlinkVersion, Mode, Origin, Request, derive, jobmanager,
         kubernetes::{jobmanager_container, worker_pod},
         options, slots,
         slots::SlotRequest,
@@ -13,13 +12,10 @@ use headroom::{
 };
 use proptest::prelude::*;
 
+use crate::budget_answers::configuration;
+
 fn request(version: FlinkVersion, settings: &[(&str, &str)]) -> Request {
-    let configuration = settings
-        .iter()
-        .fold(Configuration::new(), |configuration, (key, value)| {
-            configuration.with(*key, *value, Origin::FlinkConfiguration)
-        });
-    Request::new(version, configuration).with_mode(Mode::Kubernetes)
+    Request::new(version, configuration(settings)).with_mode(Mode::Kubernetes)
 }
 
 const BOTH_TOTALS: [(&str, &str); 3] = [

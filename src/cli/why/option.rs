@@ -134,27 +134,23 @@ fn effect(key: &str, title: &str, component: &Component) -> String {
             fraction_option,
             derived,
             ..
-        } if *option == key || *fraction_option == key => {
-            if *option == key {
-                format!(
-                    "it decides {title}, which would be {derived} by its fraction and was raised to {size}"
-                )
-            } else {
-                format!("by it {title} would be {derived}; the minimum raised that to {size}")
-            }
         }
-        Source::ClampedToMaximum {
+        | Source::ClampedToMaximum {
             option,
             fraction_option,
             derived,
             ..
         } if *option == key || *fraction_option == key => {
+            let (bound, moved) = match &component.source {
+                Source::ClampedToMinimum { .. } => ("minimum", "raised"),
+                _ => ("maximum", "lowered"),
+            };
             if *option == key {
                 format!(
-                    "it decides {title}, which would be {derived} by its fraction and was lowered to {size}"
+                    "it decides {title}, which would be {derived} by its fraction and was {moved} to {size}"
                 )
             } else {
-                format!("by it {title} would be {derived}; the maximum lowered that to {size}")
+                format!("by it {title} would be {derived}; the {bound} {moved} that to {size}")
             }
         }
         _ => format!(
