@@ -2,6 +2,7 @@
 //!
 //! The modules depend on each other in one direction only (`ARCHITECTURE.md` draws it):
 //! `bytes`, `quantity` <- `budget` <- `configuration`, `api` <- `desired`, `status` <- `controller`, `cli`.
+//! `pool` stands beside them and uses none of them but `bytes`.
 //! The pure core builds alone: `cargo check --lib --no-default-features`.
 
 #[cfg(feature = "api")]
@@ -20,6 +21,7 @@ pub mod desired;
 pub mod manifest;
 #[cfg(feature = "cli")]
 pub mod picture;
+pub mod pool;
 pub mod quantity;
 #[cfg(feature = "api")]
 pub mod status;

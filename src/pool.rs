@@ -1,0 +1,7 @@
+//! Flink's managed and network memory as a library: segments, paged views, the memory manager of a slot, the network
+//! pools, buffers and flow control, with Flink's semantics.
+//!
+//! Everything here is a function of its arguments: no clock, no environment, no logging. Time comes in as a parameter.
+//! `unsafe` stands in the modules that map or share memory and nowhere else; each block says why it is sound.
+
+pub mod mapping;

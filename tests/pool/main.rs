@@ -1,0 +1,4 @@
+//! The segment pools against the lines of their conformance list: a test is named after its line (`a1_…`), and the
+//! first sentence of its documentation is what the table in `docs/` says of it.
+
+#![allow(clippy::unwrap_used, missing_docs)]
