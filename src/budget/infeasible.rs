@@ -46,7 +46,7 @@ pub enum Code {
     HeapTooSmall,
     /// The JVM refuses to start with a metaspace this small.
     MetaspaceTooSmall,
-    /// A quantity is written in a unit that was probably not meant.
+    /// A quantity is written in a unit that was probably not meant, or a size of Flink without one, which is bytes.
     SuspiciousQuantity,
     /// A key that looks like a memory option and is none.
     UnknownOption,

@@ -1,10 +1,11 @@
-//! What is worth a look although the budget stands: misspelt keys, old spellings, options without effect, memory
-//! that nothing uses.
+//! What is worth a look although the budget stands: misspelt keys, old spellings, options without effect, sizes
+//! without a unit, memory that nothing uses.
 
 mod container;
 mod legacy;
 mod overhead;
 mod sizes;
+mod units;
 
 use super::{
     Budget,
@@ -68,6 +69,7 @@ pub(super) fn of_options(options: &Options<'_>) -> Vec<Conflict> {
         warnings.push(ineffective(fraction, &reason, None));
     }
     warnings.extend(legacy::environment(options));
+    warnings.extend(units::missing(options));
     warnings
 }
 

@@ -329,6 +329,7 @@ fn independent_errors_are_reported_together() {
             Code::MetaspaceTooSmall,
             Code::SegmentSizeInvalid,
             Code::UnknownOption,
+            Code::SuspiciousQuantity,
         ]
     );
 }
@@ -617,4 +618,26 @@ fn a_heap_in_the_zone_of_long_pointers_is_named() {
     assert_eq!(heap("31713m"), Some(Code::CompressedPointersLost));
     assert_eq!(heap("48127m"), Some(Code::CompressedPointersLost));
     assert_eq!(heap("47g"), None);
+}
+
+#[test]
+fn a_size_without_a_unit_is_bytes_and_says_so() {
+    let warning = warning(4096, &[(options::MANAGED_SIZE, "1500")]);
+    assert_eq!(warning.code, Code::SuspiciousQuantity);
+    assert_eq!(
+        warning.message,
+        "spec.flinkConfiguration[taskmanager.memory.managed.size] is 1500 without a unit, which is 1500 bytes; 1500m \
+         was probably meant"
+    );
+    assert_eq!(warning.suggestions[0].change, Change::Set("1500m".into()));
+    // What was probably meant does not fit, so nothing is suggested.
+    let none = self::warning(4096, &[(options::MANAGED_SIZE, "6000")]);
+    assert_eq!(
+        (none.code, none.suggestions),
+        (Code::SuspiciousQuantity, vec![])
+    );
+    no_warning(4096, &[(options::MANAGED_SIZE, "1500b")]);
+    no_warning(4096, &[(options::MANAGED_SIZE, "1048576")]);
+    no_warning(4096, &[(options::TASK_OFF_HEAP_SIZE, "0")]);
+    no_warning(4096, &[(options::SEGMENT_SIZE, "65536")]);
 }

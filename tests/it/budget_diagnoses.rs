@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use headroom::{
     budget::{
-        Configuration, Conflict, FlinkError, Infeasible, Mode, Origin, Profile, Request,
+        Configuration, Conflict, FlinkError, Infeasible, MilliCpu, Mode, Origin, Profile, Request,
         ReserveKind, Role, Suggestion, comfortable_container_limit, jobmanager,
         minimum_container_limit, nearest_feasible, solve,
     },
@@ -15,7 +15,7 @@ use headroom::{
     quantity,
 };
 
-/// `1.20 jobmanager kubernetes limit=2Gi environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE`; what
+/// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE`; what
 /// begins with `@` stands in a typed field.
 fn request(question: &str) -> Request {
     let mut words = question.split(' ');
@@ -31,6 +31,10 @@ fn request(question: &str) -> Request {
             Some(("limit", value)) => {
                 request.with_container_limit(quantity::parse_memory(value).unwrap())
             }
+            Some(("request", value)) => {
+                request.with_memory_request(quantity::parse_memory(value).unwrap())
+            }
+            Some(("cpu", value)) => request.with_cpu_limit(MilliCpu::parse(value).unwrap()),
             Some(("environment", value)) => Request {
                 legacy_heap_environment: Some(value.to_owned()),
                 ..request

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::{
-    budget::{FlinkVersion, Mode, Profile, ReserveKind, Role, memory_size},
+    budget::{FlinkVersion, MilliCpu, Mode, Profile, ReserveKind, Role, memory_size},
     bytes::Bytes,
     desired::{Allowance, Settings},
     quantity::{parse_memory, suspicious_memory},
@@ -14,7 +14,7 @@ use crate::{
 pub(in crate::cli) struct Question {
     /// Files and directories with whatever runs Flink, in YAML or JSON; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "flink_version")]
-    #[arg(conflicts_with_all = ["process_size", "flink_size", "options", "container_limit", "profile", "reserves"])]
+    #[arg(conflicts_with_all = ["process_size", "flink_size", "options", "container_limit", "cpu_limit", "profile", "reserves"])]
     #[arg(conflicts_with = "heap_environment")]
     pub files: Vec<String>,
 
@@ -75,6 +75,17 @@ pub(in crate::cli) struct Question {
     #[arg(value_parser = parse_limit)]
     pub container_limit: Option<Limit>,
 
+    /// CPU limit of the container, as a Kubernetes quantity, for example 2; tells whether JVM overhead has room for
+    /// the threads, compiled code and collector of so many processors
+    #[arg(
+        long,
+        value_name = "QUANTITY",
+        help_heading = "Instead of files",
+        requires = "flink_version"
+    )]
+    #[arg(value_parser = parse_cpu)]
+    pub cpu_limit: Option<MilliCpu>,
+
     /// Profile whose defaults stand in for Flink's: Stateless, HashMap, RocksDB, ForSt, Batch, Session, Custom
     #[arg(
         long,
@@ -104,7 +115,15 @@ impl Question {
         {
             return Some(reason);
         }
+        if self.cpu_limit.is_some() && self.which.mode() == Mode::Kubernetes {
+            return Some(
+                "--cpu-limit has no place beside --mode kubernetes, where Flink itself sets the limit; write \
+                 -D kubernetes.taskmanager.cpu.amount"
+                    .to_owned(),
+            );
+        }
         let of_taskmanagers = [
+            (self.cpu_limit.is_some(), "--cpu-limit"),
             (self.profile.is_some(), "--profile"),
             (!self.reserves.is_empty(), "--reserve"),
         ];
@@ -220,6 +239,10 @@ pub(super) fn parse_limit(text: &str) -> Result<Limit, String> {
         format!("{}; did you mean {meant}?", suspicion.reason)
     });
     Ok(Limit { bytes, warning })
+}
+
+fn parse_cpu(text: &str) -> Result<MilliCpu, String> {
+    MilliCpu::parse(text).map_err(|error| error.to_string())
 }
 
 fn parse_reserve(text: &str) -> Result<(ReserveKind, Bytes), String> {

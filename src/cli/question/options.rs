@@ -46,6 +46,9 @@ pub(super) fn answer_options(question: &Question, version: FlinkVersion) -> Answ
     if let Some(limit) = &question.container_limit {
         request = request.with_container_limit(limit.bytes);
     }
+    if let Some(limit) = question.cpu_limit {
+        request = request.with_cpu_limit(limit);
+    }
     if let Some(profile) = question.profile {
         request = request.with_profile(profile);
     }
