@@ -4,4 +4,8 @@
 //! Everything here is a function of its arguments: no clock, no environment, no logging. Time comes in as a parameter.
 //! `unsafe` stands in the modules that map or share memory and nowhere else; each block says why it is sound.
 
+pub mod debloat;
 pub mod mapping;
+pub mod task_io;
+pub mod throughput;
+pub mod timer_gauge;

@@ -2,3 +2,9 @@
 //! first sentence of its documentation is what the table in `docs/` says of it.
 
 #![allow(clippy::unwrap_used, missing_docs)]
+
+mod debloat;
+mod gate_buffers;
+mod task_io;
+mod throughput;
+mod timer_gauge;
