@@ -5,6 +5,7 @@
 
 mod debloat;
 mod gate_buffers;
+mod mapping;
 mod task_io;
 mod throughput;
 mod timer_gauge;

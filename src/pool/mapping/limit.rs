@@ -1,0 +1,191 @@
+//! The memory limit of a container, asked before memory is touched.
+//!
+//! The kernel does not refuse memory above a container's limit, it ends the process that touches it. So whoever is about
+//! to touch much memory asks [`MemoryLimit::admit`] first, and carries the answer, an [`Admission`], to the functions
+//! that touch.
+
+use std::path::{Path, PathBuf};
+
+use crate::bytes::Bytes;
+
+/// Version 1 of the control groups writes the largest whole number of pages where there is no limit; no page is larger
+/// than 64 KiB.
+const NO_LIMIT_FROM: u64 = (i64::MAX as u64) & !0xffff;
+
+/// How much memory a container may hold, and how much it holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// The limit; `None` where there is none.
+    pub limit: Option<Bytes>,
+    /// What the container holds and cannot lose: its use without the file pages that the kernel would drop first.
+    pub used: Bytes,
+}
+
+/// The leave to touch so many bytes, given by a limit that was compared with them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Admission {
+    admitted: Bytes,
+}
+
+/// More memory is wanted than the limit leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot hold {wanted} bytes more: of the memory limit of {limit} bytes, {used} are in use and {left} are left",
+    wanted = wanted.get(), limit = limit.get(), used = used.get(), left = limit.saturating_sub(*used).get()
+)]
+pub struct OverLimit {
+    /// The bytes that were to be touched.
+    pub wanted: Bytes,
+    /// The limit of the container.
+    pub limit: Bytes,
+    /// What the container holds already.
+    pub used: Bytes,
+}
+
+/// The files that tell the limit are missing or say something else.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// A file that must be there cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file holds no number.
+    #[error("{} holds no number of bytes: {text:?}", path.display())]
+    NoNumber {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+    },
+    /// Neither version's files are there.
+    #[error("{} is no memory control group: neither memory.current nor memory.usage_in_bytes is there", root.display())]
+    NoControlGroup {
+        /// The directory that was looked into.
+        root: PathBuf,
+    },
+}
+
+impl MemoryLimit {
+    /// Leave to touch `wanted` bytes more, or a refusal that names the limit and the use.
+    ///
+    /// # Errors
+    /// [`OverLimit`] when the use and `wanted` together pass the limit.
+    pub fn admit(&self, wanted: Bytes) -> Result<Admission, OverLimit> {
+        if let Some(limit) = self.limit
+            && limit.saturating_sub(self.used) < wanted
+        {
+            return Err(OverLimit {
+                wanted,
+                limit,
+                used: self.used,
+            });
+        }
+        Ok(Admission { admitted: wanted })
+    }
+
+    /// Reads the limit and the use from a control group's directory, of version 2 or 1 (there also as `memory/` below
+    /// the root). Inside a container that is `/sys/fs/cgroup`.
+    ///
+    /// The use is what kubelet calls the working set: the pages of files that were not used lately are taken off.
+    ///
+    /// # Errors
+    /// When neither version's files are there, or one cannot be read or understood.
+    pub fn read(root: &Path) -> Result<Self, LimitError> {
+        let version_1 = root.join("memory");
+        for (directory, names) in [
+            (root, &VERSION_2),
+            (root, &VERSION_1),
+            (&version_1, &VERSION_1),
+        ] {
+            if directory.join(names.used).exists() {
+                return Self::read_files(directory, names);
+            }
+        }
+        Err(LimitError::NoControlGroup {
+            root: root.to_owned(),
+        })
+    }
+
+    fn read_files(directory: &Path, names: &Names) -> Result<Self, LimitError> {
+        let used = number(&directory.join(names.used))?;
+        let limit_path = directory.join(names.limit);
+        // The root of version 2 has a use and no limit.
+        let limit = match read(&limit_path) {
+            Err(LimitError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            text => match text?.trim() {
+                "max" => None,
+                text => Some(parse(&limit_path, text)?).filter(|limit| *limit < NO_LIMIT_FROM),
+            },
+        };
+        let statistics = read(&directory.join("memory.stat"))?;
+        let inactive_file = statistics
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .find(|(name, _)| *name == names.inactive_file)
+            .and_then(|(_, value)| value.trim().parse().ok())
+            .unwrap_or(0);
+        Ok(Self {
+            limit: limit.map(Bytes),
+            used: Bytes(used.saturating_sub(inactive_file)),
+        })
+    }
+}
+
+impl Admission {
+    /// How many bytes may be touched.
+    #[must_use]
+    pub fn admitted(&self) -> Bytes {
+        self.admitted
+    }
+
+    /// Whether so many bytes may be touched.
+    #[cfg(target_os = "linux")]
+    pub(super) fn covers(&self, length: usize) -> bool {
+        u64::try_from(length).is_ok_and(|length| length <= self.admitted.get())
+    }
+}
+
+/// What the files of one version are called.
+struct Names {
+    limit: &'static str,
+    used: &'static str,
+    inactive_file: &'static str,
+}
+
+const VERSION_2: Names = Names {
+    limit: "memory.max",
+    used: "memory.current",
+    inactive_file: "inactive_file",
+};
+
+const VERSION_1: Names = Names {
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    inactive_file: "total_inactive_file",
+};
+
+fn read(path: &Path) -> Result<String, LimitError> {
+    std::fs::read_to_string(path).map_err(|source| LimitError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn parse(path: &Path, text: &str) -> Result<u64, LimitError> {
+    text.parse().map_err(|_| LimitError::NoNumber {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    })
+}
+
+fn number(path: &Path) -> Result<u64, LimitError> {
+    parse(path, read(path)?.trim())
+}
