@@ -254,8 +254,10 @@ fn cpu_limit(found: &Found, part: &Part, configuration: &Configuration) -> Optio
 /// What the operator makes of a memory text: the process size, and what is odd about it.
 fn operator_memory(text: &str) -> Result<(String, Option<String>), String> {
     if let Ok(bytes) = memory_size::parse(text) {
-        let remark =
-            (bytes < Bytes::MEBI).then(|| format!("{text}, which Flink takes for {bytes}"));
+        // The solver says it of a number without a unit.
+        let has_unit = text.ends_with(|last: char| !last.is_ascii_digit());
+        let remark = (has_unit && bytes < Bytes::MEBI)
+            .then(|| format!("{text}, which Flink takes for {bytes}"));
         return Ok((text.to_owned(), remark));
     }
     let mut upper: String = text
@@ -283,7 +285,7 @@ fn operator_memory(text: &str) -> Result<(String, Option<String>), String> {
     let is_decimal = upper.ends_with(|last: char| last.is_ascii_uppercase());
     let remark = is_decimal
         .then(|| format!("{text}, which the operator takes for the decimal {upper}, {bytes}"));
-    Ok((bytes.get().to_string(), remark))
+    Ok((memory_size::text(bytes), remark))
 }
 
 /// The resource's CPU cores, which the operator passes on.
