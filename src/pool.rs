@@ -5,7 +5,10 @@
 //! `unsafe` stands in the modules that map or share memory and nowhere else; each block says why it is sound.
 
 pub mod debloat;
+pub mod extent;
+pub mod fairness;
 pub mod mapping;
+pub mod memory_budget;
 pub mod task_io;
 pub mod throughput;
 pub mod timer_gauge;

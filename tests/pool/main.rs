@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod debloat;
+mod extent;
+mod fairness;
+mod figures;
 mod gate_buffers;
 mod mapping;
+mod memory_budget;
 mod task_io;
 mod throughput;
 mod timer_gauge;
