@@ -9,6 +9,7 @@ pub mod extent;
 pub mod fairness;
 pub mod mapping;
 pub mod memory_budget;
+pub mod segment;
 pub mod task_io;
 pub mod throughput;
 pub mod timer_gauge;

@@ -58,19 +58,24 @@ fn threads(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).expect("at least one")
 }
 
-/// How many pages of the mapping are present, by the kernel's page table.
-fn present_pages(mapping: &Mapping) -> usize {
+/// How many pages of a range are present, by the kernel's page table.
+pub fn present_pages(start: usize, length: usize) -> usize {
     let page = rustix::param::page_size();
+    let (first, last) = (start / page, (start + length).div_ceil(page));
     let table = File::open("/proc/self/pagemap").expect("the kernel's page table");
-    let mut entries = vec![0; mapping.length() / page * 8];
-    let offset = mapping.start().as_ptr().addr() / page * 8;
+    let mut entries = vec![0; (last - first) * 8];
     table
-        .read_exact_at(&mut entries, offset as u64)
-        .expect("the mapping's entries");
+        .read_exact_at(&mut entries, first as u64 * 8)
+        .expect("the range's entries");
     entries
         .chunks_exact(8)
         .filter(|entry| entry[7] & 0x80 != 0)
         .count()
+}
+
+/// How many pages of a mapping are present.
+fn present(mapping: &Mapping) -> usize {
+    present_pages(mapping.start().as_ptr().addr(), mapping.length())
 }
 
 #[allow(unsafe_code)]
@@ -195,7 +200,7 @@ fn populating_makes_every_page_present_and_tells_each_64_mebibytes() {
     assert_eq!(seen.last(), Some(&(130 * MIB)));
     assert!(seen.is_sorted());
     let all = mapping.length() / rustix::param::page_size();
-    assert_eq!(present_pages(&mapping), all);
+    assert_eq!(present(&mapping), all);
 }
 
 #[test]
@@ -207,7 +212,7 @@ fn populating_more_than_was_admitted_touches_nothing() {
         error.to_string(),
         "cannot populate 1048576 bytes: only 1048575 bytes were admitted"
     );
-    assert_eq!(present_pages(&mapping), 0);
+    assert_eq!(present(&mapping), 0);
 }
 
 #[test]
@@ -223,7 +228,7 @@ fn populating_stops_when_it_is_told_to() {
     };
     assert_eq!(populated_bytes, 64 * MIB);
     let pages = 64 * MIB / rustix::param::page_size();
-    assert_eq!(present_pages(&mapping), pages);
+    assert_eq!(present(&mapping), pages);
 }
 
 #[test]
@@ -252,7 +257,7 @@ fn a_file_is_mapped_when_all_its_pages_exist() {
         mapping
             .populate(&admitted(MIB), threads(1), |_| ControlFlow::Continue(()))
             .expect("all pages");
-        assert_eq!(present_pages(mapping), MIB / rustix::param::page_size());
+        assert_eq!(present(mapping), MIB / rustix::param::page_size());
     }
     assert_eq!(read(&second, MIB - 1), 7, "populating changes nothing");
 }
