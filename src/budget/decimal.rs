@@ -86,7 +86,7 @@ impl Decimal {
         }
         let bits = value.to_bits();
         let biased = (bits >> 52) as i32;
-        let mantissa = (bits & ((1 << 52) - 1)) | u64::from(biased != 0) << 52;
+        let mantissa = bits % (1 << 52) + (u64::from(biased != 0) << 52);
         // value = mantissa · 2^power, and twice the digits of a tie are value · 10^places · 2.
         let power = biased.max(1) - 1075 + places as i32 + 1;
         let Ok(halvings) = u32::try_from(-power) else {
@@ -96,14 +96,8 @@ impl Decimal {
         if product.trailing_zeros() != halvings {
             return self;
         }
-        let twice = product >> halvings;
-        let digits = u128::from(self.digits);
-        if twice == 2 * digits + 1 {
-            Decimal {
-                digits: self.digits + 1,
-                ..self
-            }
-        } else if twice == 2 * digits - 1 {
+        // The standard library rounds a tie up, so that an odd last digit is always the upper one.
+        if product >> halvings == 2 * u128::from(self.digits) - 1 {
             Decimal {
                 digits: self.digits - 1,
                 ..self
@@ -191,17 +185,13 @@ pub(crate) fn java_double(value: f64) -> String {
         return format!("{sign}Infinity");
     };
     // At least two digits are written, and of those the nearest: 4.9E-324 where one digit would say 5.
-    if digits < 10 {
-        let nearest = format!("{:.1e}", value.abs());
-        digits *= 10;
-        exponent -= 1;
-        if let Some((mantissa, power)) = nearest.split_once('e')
-            && nearest.parse() == Ok(value.abs())
-            && let (Ok(two), Ok(power)) = (mantissa.replace('.', "").parse(), power.parse::<i32>())
-        {
-            // The nearest may have another power of ten: twice the smallest double is 9.9E-324, not 1E-323.
-            (digits, exponent) = (two, power - 1);
-        }
+    if digits < 10
+        && let nearest = format!("{:.1e}", value.abs())
+        && let Some((mantissa, power)) = nearest.split_once('e')
+        && let (Ok(two), Ok(power)) = (mantissa.replace('.', "").parse(), power.parse::<i32>())
+    {
+        // The nearest may have another power of ten: twice the smallest double is 9.9E-324, not 1E-323.
+        (digits, exponent) = (two, power - 1);
     }
     let text = digits.to_string();
     let scientific = exponent + text.len() as i32 - 1;
@@ -404,7 +394,7 @@ fn hexadecimal_text(negative: bool, text: &str) -> Result<FloatText<'static>, Fl
         };
         seen = true;
         if digits >> 120 == 0 {
-            digits = digits << 4 | u128::from(digit);
+            digits = digits * 16 + u128::from(digit);
             exponent -= if fraction { 4 } else { 0 };
         } else {
             sticky |= digit != 0;

@@ -213,7 +213,7 @@ const LARGEST_LIMIT: u64 = 1 << 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::{Change, Configuration, FlinkVersion, Origin, options};
+    use crate::budget::{Change, Configuration, FlinkVersion, Origin, options, violation::Parts};
 
     fn request(settings: &[(&str, &str)]) -> Request {
         let configuration =
@@ -253,6 +253,58 @@ mod tests {
         assert!(solve(&request.clone().with_container_limit(limit)).is_ok());
         let more = limit.saturating_add(Bytes::from_mebibytes(3));
         assert!(solve(&request.with_container_limit(more)).is_err());
+    }
+
+    #[test]
+    fn a_larger_total_helps_what_is_too_small() {
+        let parts = Parts {
+            framework_heap: None,
+            framework_off_heap: None,
+            task_heap: None,
+            task_off_heap: None,
+            managed: None,
+            network: None,
+        };
+        let out_of_range = |network, minimum| Kind::NetworkOutOfRange {
+            parts,
+            network: Bytes(network),
+            minimum: Bytes(minimum),
+            maximum: Bytes(9),
+            total_flink: Bytes(9),
+        };
+        assert!(asks_for_more(&out_of_range(1, 2)));
+        assert!(!asks_for_more(&out_of_range(2, 2)));
+        assert!(!asks_for_more(&out_of_range(10, 2)));
+        let differs = |network, buffers| Kind::NetworkDiffersFromBuffers {
+            parts,
+            network: Bytes(network),
+            buffers: Bytes(buffers),
+            total_flink: Bytes(9),
+        };
+        assert!(asks_for_more(&differs(1, 2)));
+        assert!(!asks_for_more(&differs(2, 2)));
+        assert!(!asks_for_more(&differs(3, 2)));
+    }
+
+    #[test]
+    fn the_slope_changes_where_a_fraction_meets_a_bound() {
+        let request = request(&[
+            (options::NETWORK_FRACTION, "0.25"),
+            (options::NETWORK_MIN, "100m"),
+            (options::NETWORK_MAX, "200m"),
+            (options::JVM_OVERHEAD_FRACTION, "0.5"),
+            (options::JVM_OVERHEAD_MIN, "300m"),
+            (options::JVM_OVERHEAD_MAX, "600m"),
+            (options::JVM_METASPACE_SIZE, "64m"),
+        ]);
+        // A process of twice the overhead; four times the network, the metaspace and an overhead of 300 MiB, of 600 MiB
+        // or as large as the rest: 464 and 864 MiB doubled.
+        let around = |mebibytes: u64| [mebibytes - 1, mebibytes, mebibytes + 1];
+        let expected = [600, 764, 928, 1064, 1164, 1200, 1464, 1728].map(around);
+        assert_eq!(
+            breakpoints(&Trial::new(&request)),
+            [&[1], expected.as_flattened(), &[LARGEST_LIMIT]].concat()
+        );
     }
 
     #[test]

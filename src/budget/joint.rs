@@ -146,21 +146,16 @@ impl Beginning {
 
     /// Several written sizes lowered in proportion, where none alone gives enough.
     fn with_lowered_parts(&self, kind: &Kind) -> Option<Beginning> {
-        let (parts, gap) = match kind {
-            Kind::ComponentsExceedFlink {
-                parts,
-                sum,
-                total_flink,
-                ..
-            } => (parts, sum.saturating_sub(*total_flink)),
-            Kind::NetworkOutOfRange {
-                parts,
-                network,
-                minimum,
-                ..
-            } if network < minimum => (parts, minimum.saturating_sub(*network)),
-            _ => return None,
+        let Kind::ComponentsExceedFlink {
+            parts,
+            sum,
+            total_flink,
+            ..
+        } = kind
+        else {
+            return None;
         };
+        let gap = sum.saturating_sub(*total_flink);
         let options = Options::new(&self.trial.request);
         let mut written = lowerable_parts(&options, parts);
         let mut given = Bytes::ZERO;

@@ -138,3 +138,58 @@ fn sort_by_bucket<V>(pairs: &mut [(String, V)], capacity: usize) {
     };
     pairs.sort_by_key(|(key, _)| bucket(key));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{sort_like_a_java_hash_map, sort_like_a_java_hash_set};
+
+    const NAMES: &str = "gpu fpga tpu npu asic dpu smartnic vpu hsm nvme rdma qat ipu xpu lpu ssd bigmem hbm cxl optane \
+                         gaudi trainium inferentia habana mlu pmem";
+
+    fn names(count: usize) -> Vec<(String, ())> {
+        let names = NAMES.split(' ').take(count);
+        names.map(|name| (name.to_owned(), ())).collect()
+    }
+
+    fn text(pairs: &[(String, ())]) -> String {
+        let names: Vec<&str> = pairs.iter().map(|(name, ())| name.as_str()).collect();
+        names.join(" ")
+    }
+
+    /// As Java 17 prints `new HashSet<>(list)`, on both sides of the lengths at which its table doubles.
+    #[test]
+    fn a_set_made_of_a_list_has_room_for_the_whole_list() {
+        let of_eleven = "asic npu hsm nvme rdma fpga tpu dpu vpu gpu smartnic";
+        let of_twelve = "asic hsm qat dpu gpu smartnic npu nvme rdma fpga tpu vpu";
+        let of_twenty_three = "asic hsm qat ssd bigmem dpu trainium inferentia gpu smartnic ipu optane lpu npu hbm \
+                               nvme rdma fpga cxl tpu gaudi vpu xpu";
+        let of_twenty_four = "hsm ssd optane nvme fpga cxl habana asic qat bigmem dpu trainium inferentia gpu \
+                              smartnic ipu lpu npu hbm rdma tpu gaudi vpu xpu";
+        for (count, expected) in [
+            (11, of_eleven),
+            (12, of_twelve),
+            (23, of_twenty_three),
+            (24, of_twenty_four),
+        ] {
+            let mut pairs = names(count);
+            sort_like_a_java_hash_set(&mut pairs, count);
+            assert_eq!(text(&pairs), expected, "{count}");
+        }
+        // Six names, each four times in the list.
+        let mut repeated = names(6);
+        sort_like_a_java_hash_set(&mut repeated, 24);
+        assert_eq!(text(&repeated), "fpga asic dpu gpu npu tpu");
+    }
+
+    /// As Java 17 prints the keys of a `HashMap` that they were put into one by one.
+    #[test]
+    fn a_map_grows_when_it_is_three_quarters_full() {
+        let of_twelve = "asic npu hsm nvme rdma fpga qat tpu dpu vpu gpu smartnic";
+        let of_thirteen = "asic hsm qat dpu gpu smartnic ipu npu nvme rdma fpga tpu vpu";
+        for (count, expected) in [(12, of_twelve), (13, of_thirteen)] {
+            let mut pairs = names(count);
+            sort_like_a_java_hash_map(&mut pairs);
+            assert_eq!(text(&pairs), expected, "{count}");
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use headroom::{
     budget::{
-        Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Severity,
-        key_of_field,
+        Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Role, Severity,
+        Source, determines_total, key_of_field,
         legacy::migration::{Deployment, ManagedMemory, Migration, Question, migrate},
         minimum_container_limit, options, options_in_effect, solve,
     },
@@ -251,4 +251,94 @@ fn a_field_is_an_option() {
         Some(options::JVM_METASPACE_SIZE)
     );
     assert_eq!(key_of_field("spec.memory"), None);
+}
+
+#[test]
+fn a_size_of_the_process_is_known_from_either_total_or_from_heap_and_managed_memory() {
+    let determines =
+        |settings: &[(&str, &str)]| determines_total(&request(FlinkVersion::V2_1, settings));
+    assert!(!determines(&[]));
+    assert!(determines(&[(options::PROCESS_SIZE, "4g")]));
+    assert!(determines(&[(options::FLINK_SIZE, "4g")]));
+    let heap = (options::TASK_HEAP_SIZE, "1g");
+    let managed = (options::MANAGED_SIZE, "1g");
+    assert!(!determines(&[heap]));
+    assert!(!determines(&[managed]));
+    assert!(determines(&[heap, managed]));
+    let of_jobmanager = |version, settings: &[(&str, &str)]| {
+        determines_total(&request(version, settings).with_role(Role::JobManager))
+    };
+    assert!(!of_jobmanager(FlinkVersion::V1_11, &[]));
+    assert!(of_jobmanager(
+        FlinkVersion::V1_11,
+        &[("jobmanager.memory.heap.size", "1g")]
+    ));
+    assert!(of_jobmanager(FlinkVersion::V1_10, &[]));
+}
+
+#[test]
+fn the_command_line_wins_over_everything_and_its_last_word_over_its_first() {
+    let with = |first: (&str, Origin), second: (&str, Origin)| {
+        let configuration = Configuration::new()
+            .with(options::PROCESS_SIZE, first.0, first.1)
+            .with(options::PROCESS_SIZE, second.0, second.1);
+        let request = Request::new(FlinkVersion::V2_1, configuration);
+        options_in_effect(&request)[0].value.clone()
+    };
+    let free = || Origin::FlinkConfiguration;
+    assert_eq!(with(("1g", Origin::CommandLine), ("2g", free())), "1g");
+    assert_eq!(with(("1g", free()), ("2g", Origin::CommandLine)), "2g");
+    assert_eq!(
+        with(("1g", Origin::CommandLine), ("2g", Origin::CommandLine)),
+        "2g"
+    );
+    assert_eq!(with(("1g", free()), ("2g", free())), "2g");
+}
+
+#[test]
+fn total_flink_memory_is_the_sum_of_six_where_nothing_else_gives_it() {
+    let settings = [
+        (options::TASK_HEAP_SIZE, "1g"),
+        (options::MANAGED_SIZE, "1g"),
+    ];
+    let budget = solve(&request(FlinkVersion::V2_1, &settings)).expect("it solves");
+    let Source::Sum { of } = budget.total_flink.source else {
+        panic!("{:?}", budget.total_flink.source);
+    };
+    assert_eq!(
+        of,
+        [
+            "frameworkHeap",
+            "frameworkOffHeap",
+            "taskHeap",
+            "taskOffHeap",
+            "network",
+            "managed"
+        ]
+    );
+}
+
+#[test]
+fn an_answer_in_one_line_is_the_first_error_and_how_many_more_there_are() {
+    let one = infeasible(FlinkVersion::V2_1, &[]);
+    assert!(one.to_string().starts_with("MissingTotal: "), "{one}");
+    assert!(!one.to_string().contains("more)"), "{one}");
+    let settings = [
+        (options::MANAGED_FRACTION, "40"),
+        (options::JVM_METASPACE_SIZE, "x"),
+        (options::PROCESS_SIZE, "4g"),
+        ("taskmanager.memory.proces.size", "4g"),
+    ];
+    let two = infeasible(FlinkVersion::V2_1, &settings);
+    assert!(two.to_string().ends_with(" (and 1 more)"), "{two}");
+    let error = two.flink_error.expect("Flink refuses it");
+    assert_eq!(
+        error.to_string(),
+        format!("{}: {}", error.class, error.message)
+    );
+    let warnings = Infeasible {
+        conflicts: Vec::new(),
+        ..one
+    };
+    assert_eq!(warnings.to_string(), "no conflict was found");
 }
