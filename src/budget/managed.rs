@@ -380,6 +380,11 @@ mod tests {
             "Unknown managed memory consumer: OPERATOR"
         );
         assert_eq!(
+            message(FlinkVersion::V1_12, "OPERATOR:-1"),
+            "Managed memory weight should not be negative. Configured weight for OPERATOR is -1."
+        );
+        assert!(weights(FlinkVersion::V1_12, "DATAPROC:0,PYTHON:5").is_ok());
+        assert_eq!(
             message(FlinkVersion::V1_20, "DATAPROC:-1"),
             "Managed memory weight should not be negative. Configured weight for OPERATOR is -1."
         );
