@@ -4,12 +4,20 @@
 //! Everything here is a function of its arguments: no clock, no environment, no logging. Time comes in as a parameter.
 //! `unsafe` stands in the modules that map or share memory and nowhere else; each block says why it is sound.
 
+mod aftermath;
+mod arena;
+pub mod availability;
+pub mod buffer;
 pub mod debloat;
 pub mod extent;
 pub mod fairness;
+pub mod local_pool;
 pub mod mapping;
 pub mod memory_budget;
+pub mod network_pool;
+pub mod redistribution;
 pub mod segment;
+pub(crate) mod sync;
 pub mod task_io;
 pub mod throughput;
 pub mod timer_gauge;

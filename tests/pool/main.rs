@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod debloat;
+mod distribution;
 mod extent;
 mod fairness;
 mod figures;
 mod gate_buffers;
+mod local_pool;
 mod mapping;
 mod memory_budget;
+mod network_pool;
 mod random;
 mod segment;
 mod segment_access;
@@ -19,3 +22,15 @@ mod segment_life;
 mod task_io;
 mod throughput;
 mod timer_gauge;
+
+/// Waits until another thread has come so far, and fails when it does not.
+fn wait_until(condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed().as_secs() < 20,
+            "what was waited for did not come"
+        );
+        std::thread::yield_now();
+    }
+}
