@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod memory_budget;
 pub mod network_pool;
 pub mod redistribution;
+pub mod regulator;
 pub mod segment;
 pub(crate) mod sync;
 pub mod task_io;

@@ -126,6 +126,12 @@ impl DebloatConfiguration {
         Self { samples, ..self }.checked()
     }
 
+    /// The time within which everything in flight is to be consumed.
+    #[must_use]
+    pub fn target(&self) -> Duration {
+        self.target
+    }
+
     fn checked(self) -> Result<Self, DebloatError> {
         if self.target < Duration::from_millis(1) {
             return Err(DebloatError::Target {

@@ -3,7 +3,9 @@
 //! Mirrors the time metrics of `TaskIOMetricGroup` and the choice of the timer in `StreamTask.processInput`. Time is
 //! told as for [`TimerGauge`].
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
+
+use parking_lot::Mutex;
 
 use super::timer_gauge::TimerGauge;
 
@@ -45,39 +47,25 @@ impl TaskTimer {
 }
 
 /// The timers of a task and what follows from them.
-#[derive(Debug, Default)]
+///
+/// The task starts and ends them, whoever reports them reads and updates them, from another thread.
+#[derive(Debug)]
 pub struct TaskIoMetrics {
+    timers: Mutex<Timers>,
+    measures_busy_time: bool,
+    started: OnceLock<Duration>,
+}
+
+#[derive(Debug, Default)]
+struct Timers {
     idle: TimerGauge,
     soft_back_pressured: TimerGauge,
     hard_back_pressured: TimerGauge,
     changelog_busy: TimerGauge,
-    measures_busy_time: bool,
-    started: Option<Duration>,
 }
 
-impl TaskIoMetrics {
-    /// Timers at 0. Source tasks of the old kind, whose loop nobody sees, don't measure busy time.
-    #[must_use]
-    pub fn new(measures_busy_time: bool) -> Self {
-        Self {
-            measures_busy_time,
-            ..Self::default()
-        }
-    }
-
-    /// One timer.
-    #[must_use]
-    pub fn timer(&self, timer: TaskTimer) -> &TimerGauge {
-        match timer {
-            TaskTimer::Idle => &self.idle,
-            TaskTimer::SoftBackPressured => &self.soft_back_pressured,
-            TaskTimer::HardBackPressured => &self.hard_back_pressured,
-            TaskTimer::ChangelogBusy => &self.changelog_busy,
-        }
-    }
-
-    /// One timer, to be started and stopped.
-    pub fn timer_mut(&mut self, timer: TaskTimer) -> &mut TimerGauge {
+impl Timers {
+    fn of(&mut self, timer: TaskTimer) -> &mut TimerGauge {
         match timer {
             TaskTimer::Idle => &mut self.idle,
             TaskTimer::SoftBackPressured => &mut self.soft_back_pressured,
@@ -86,32 +74,84 @@ impl TaskIoMetrics {
         }
     }
 
-    /// The task runs from now on.
-    pub fn mark_task_start(&mut self, now: Duration) {
-        self.started = Some(now);
+    fn back_pressured_milliseconds_per_second(&self) -> u64 {
+        self.soft_back_pressured.milliseconds_per_second()
+            + self.hard_back_pressured.milliseconds_per_second()
+    }
+
+    fn accumulated_back_pressured(&self) -> Duration {
+        self.soft_back_pressured
+            .accumulated()
+            .saturating_add(self.hard_back_pressured.accumulated())
+    }
+}
+
+impl TaskIoMetrics {
+    /// Timers at 0. Source tasks of the old kind, whose loop nobody sees, don't measure busy time.
+    #[must_use]
+    pub fn new(measures_busy_time: bool) -> Self {
+        Self {
+            timers: Mutex::new(Timers::default()),
+            measures_busy_time,
+            started: OnceLock::new(),
+        }
+    }
+
+    /// A timer starts, see [`TimerGauge::mark_start`].
+    pub fn mark_start(&self, timer: TaskTimer, now: Duration) {
+        self.timers.lock().of(timer).mark_start(now);
+    }
+
+    /// A timer ends, see [`TimerGauge::mark_end`].
+    pub fn mark_end(&self, timer: TaskTimer, now: Duration) {
+        self.timers.lock().of(timer).mark_end(now);
     }
 
     /// Closes an interval of all timers, see [`TimerGauge::update`].
-    pub fn update(&mut self, now: Duration) {
-        self.idle.update(now);
-        self.soft_back_pressured.update(now);
-        self.hard_back_pressured.update(now);
-        self.changelog_busy.update(now);
+    pub fn update(&self, now: Duration) {
+        let timers = &mut *self.timers.lock();
+        timers.idle.update(now);
+        timers.soft_back_pressured.update(now);
+        timers.hard_back_pressured.update(now);
+        timers.changelog_busy.update(now);
+    }
+
+    /// The task runs from now on. Does nothing the second time.
+    pub fn mark_task_start(&self, now: Duration) {
+        self.started.get_or_init(|| now);
+    }
+
+    /// Milliseconds of each second that a timer ran.
+    #[must_use]
+    pub fn milliseconds_per_second(&self, timer: TaskTimer) -> u64 {
+        self.timers.lock().of(timer).milliseconds_per_second()
+    }
+
+    /// The longest stretch of the last interval, see [`TimerGauge::longest_of_last_interval`].
+    #[must_use]
+    pub fn longest_of_last_interval(&self, timer: TaskTimer) -> Duration {
+        self.timers.lock().of(timer).longest_of_last_interval()
+    }
+
+    /// All the time that a timer ran.
+    #[must_use]
+    pub fn accumulated(&self, timer: TaskTimer) -> Duration {
+        self.timers.lock().of(timer).accumulated()
     }
 
     /// Milliseconds of each second in which output was awaited, `backPressuredTimeMsPerSecond`.
     #[must_use]
     pub fn back_pressured_milliseconds_per_second(&self) -> u64 {
-        self.soft_back_pressured.milliseconds_per_second()
-            + self.hard_back_pressured.milliseconds_per_second()
+        self.timers.lock().back_pressured_milliseconds_per_second()
     }
 
     /// Milliseconds of each second that are neither idle nor back-pressured, `busyTimeMsPerSecond`; `None` where the
     /// task does not measure it, for which Flink reports "not a number".
     #[must_use]
     pub fn busy_milliseconds_per_second(&self) -> Option<u64> {
+        let timers = self.timers.lock();
         let not_busy =
-            self.idle.milliseconds_per_second() + self.back_pressured_milliseconds_per_second();
+            timers.idle.milliseconds_per_second() + timers.back_pressured_milliseconds_per_second();
         self.measures_busy_time
             .then(|| MILLISECONDS.saturating_sub(not_busy))
     }
@@ -119,20 +159,19 @@ impl TaskIoMetrics {
     /// All the time in which output was awaited.
     #[must_use]
     pub fn accumulated_back_pressured(&self) -> Duration {
-        self.soft_back_pressured
-            .accumulated()
-            .saturating_add(self.hard_back_pressured.accumulated())
+        self.timers.lock().accumulated_back_pressured()
     }
 
     /// All the time since the start that was neither idle nor back-pressured, not below 0; `None` before the start
     /// and where the task does not measure it.
     #[must_use]
     pub fn accumulated_busy(&self, now: Duration) -> Option<Duration> {
-        let started = self.started.filter(|_| self.measures_busy_time)?;
+        let started = self.started.get().filter(|_| self.measures_busy_time)?;
+        let timers = self.timers.lock();
         Some(
-            now.saturating_sub(started)
-                .saturating_sub(self.idle.accumulated())
-                .saturating_sub(self.accumulated_back_pressured()),
+            now.saturating_sub(*started)
+                .saturating_sub(timers.idle.accumulated())
+                .saturating_sub(timers.accumulated_back_pressured()),
         )
     }
 }
@@ -160,7 +199,7 @@ mod tests {
 
     #[test]
     fn busy_time_is_not_told_where_it_is_not_measured() {
-        let mut metrics = TaskIoMetrics::new(false);
+        let metrics = TaskIoMetrics::new(false);
         metrics.mark_task_start(Duration::ZERO);
         assert_eq!(metrics.busy_milliseconds_per_second(), None);
         assert_eq!(metrics.accumulated_busy(Duration::from_secs(1)), None);
@@ -171,10 +210,10 @@ mod tests {
 
     #[test]
     fn timers_that_overlap_leave_no_negative_busy_time() {
-        let mut metrics = TaskIoMetrics::new(true);
+        let metrics = TaskIoMetrics::new(true);
         metrics.mark_task_start(Duration::ZERO);
         for timer in [TaskTimer::Idle, TaskTimer::HardBackPressured] {
-            metrics.timer_mut(timer).mark_start(Duration::ZERO);
+            metrics.mark_start(timer, Duration::ZERO);
         }
         metrics.update(Duration::from_secs(5));
         assert_eq!(metrics.busy_milliseconds_per_second(), Some(0));
