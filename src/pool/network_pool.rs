@@ -7,25 +7,21 @@
 //! segment never needs the books, so that a redistribution, which holds them, may call into local pools.
 
 mod error;
+mod state;
 mod usage;
 
-use std::{fmt, sync::Arc, task::Waker, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use error::{Holder, InsufficientNetworkBuffers, NetworkPoolError};
+pub(super) use state::NetworkCore;
 pub use usage::{NetworkPoolUsage, UsageNotice};
 
 use super::{
-    aftermath::Aftermath,
     arena::{Arena, Home, Token},
-    availability::{Availability, AvailableFuture, Event, Wait, WaitEnd, WaitLimit},
+    availability::{AvailableFuture, WaitLimit},
     buffer::NetworkSegment,
-    local_pool::{LocalBufferPool, LocalCore, LocalPoolSpec},
+    local_pool::{LocalBufferPool, LocalPoolSpec},
     mapping::Mapping,
-    redistribution::{Demand, redistribute},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 /// How long a request for exclusive segments waits unless something else is said: Flink's default of
@@ -83,17 +79,12 @@ impl NetworkBufferPool {
         // The list gives its end first, and the memory is best used from its start.
         tokens.reverse();
         Ok(Self {
-            core: Arc::new(NetworkCore {
-                segment_bytes: segment_bytes as usize,
-                request_timeout,
-                destroyed: AtomicBool::new(false),
-                free: Mutex::new(Free {
-                    availability: Availability::new(!tokens.is_empty()),
-                    tokens,
-                }),
-                books: Mutex::new(Books::default()),
+            core: Arc::new(NetworkCore::new(
                 arena,
-            }),
+                tokens,
+                segment_bytes as usize,
+                request_timeout,
+            )),
         })
     }
 
@@ -107,19 +98,7 @@ impl NetworkBufferPool {
         spec: LocalPoolSpec,
     ) -> Result<LocalBufferPool, NetworkPoolError> {
         spec.check()?;
-        let required = spec.required;
-        let mut aftermath = Aftermath::default();
-        let created = {
-            let mut books = self.core.books.lock();
-            self.core.guarantee(&mut books, required)?;
-            let pool = LocalCore::new(Arc::clone(&self.core), spec);
-            books.pools.push(Arc::clone(&pool));
-            self.core.redistribute(&books, &mut aftermath);
-            // Its size may be the one that it has, and its first segment is fetched ahead all the same.
-            pool.refresh(&mut aftermath);
-            pool
-        };
-        aftermath.run();
+        let created = self.core.create(spec)?;
         Ok(LocalBufferPool::new(created))
     }
 
@@ -147,14 +126,7 @@ impl NetworkBufferPool {
         limit: WaitLimit<'_>,
     ) -> Result<Vec<NetworkSegment>, NetworkPoolError> {
         let core = &self.core;
-        let mut aftermath = Aftermath::default();
-        {
-            let mut books = core.books.lock();
-            core.guarantee(&mut books, number)?;
-            books.exclusive += number;
-            core.redistribute(&books, &mut aftermath);
-        }
-        aftermath.run();
+        core.guarantee_exclusive(number)?;
         match core.collect(number, limit, None) {
             Ok(tokens) => Ok(tokens
                 .into_iter()
@@ -205,13 +177,13 @@ impl NetworkBufferPool {
     /// Completes when a segment is free.
     #[must_use]
     pub fn available(&self) -> AvailableFuture {
-        self.core.free.lock().availability.future()
+        self.core.available()
     }
 
     /// Whether a segment is free.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.core.free.lock().availability.is_available()
+        self.core.is_available()
     }
 
     /// How many segments there are; 0 after [`destroy`](Self::destroy).
@@ -227,68 +199,44 @@ impl NetworkBufferPool {
     /// How many segments nobody holds.
     #[must_use]
     pub fn number_of_available_segments(&self) -> usize {
-        self.core.free.lock().tokens.len()
+        self.core.number_of_free_segments()
     }
 
     /// How many local pools there are.
     #[must_use]
     pub fn number_of_registered_pools(&self) -> usize {
-        self.core.books.lock().pools.len()
+        self.core.number_of_pools()
     }
 
     /// How many segments are guaranteed to somebody.
     #[must_use]
     pub fn number_of_required_segments(&self) -> usize {
-        self.core.books.lock().required
+        self.core.number_of_required_segments()
     }
 
     /// How long each segment is.
     #[must_use]
     pub fn segment_bytes(&self) -> usize {
-        self.core.segment_bytes
+        self.core.segment_bytes()
     }
 
     /// The numbers that people see.
     #[must_use]
     pub fn usage(&self) -> NetworkPoolUsage {
-        self.core.usage(&self.core.books.lock())
+        self.core.usage()
     }
 
     /// What is to be told of the demand: when it reached what there is, and when it went back. Nothing where nothing
     /// changed since the last call that told something.
     #[must_use]
     pub fn usage_notice(&self) -> Option<UsageNotice> {
-        let mut books = self.core.books.lock();
-        let usage = self.core.usage(&books);
-        let percent = usage.requested_percent();
-        let (total_bytes, requested_bytes) = (
-            usage.total_bytes(),
-            usage.requested_segments * usage.segment_bytes,
-        );
-        if percent >= 100 {
-            let told = books.told_percent.replace(percent) == Some(percent);
-            (!told).then_some(UsageNotice::Exceeded {
-                percent,
-                total_bytes,
-                requested_bytes,
-            })
-        } else {
-            books
-                .told_percent
-                .take()
-                .map(|_| UsageNotice::BackToNormal {
-                    percent,
-                    total_bytes,
-                    requested_bytes,
-                })
-        }
+        self.core.usage_notice()
     }
 
     /// Who holds how much, those who hold most first.
     #[must_use]
     pub fn holders(&self) -> Vec<Holder> {
-        self.core
-            .holders(&self.core.books.lock(), |holder| holder.held)
+        self.core.holders()
     }
 
     /// Destroys every local pool. What their buffers hold comes back one by one.
@@ -296,8 +244,7 @@ impl NetworkBufferPool {
     /// # Errors
     /// `StillRegistered` when pools were created meanwhile.
     pub fn destroy_all_buffer_pools(&self) -> Result<(), NetworkPoolError> {
-        let pools = self.core.books.lock().pools.clone();
-        for pool in pools {
+        for pool in self.core.pools() {
             pool.destroy();
         }
         match self.number_of_registered_pools() {
@@ -308,15 +255,7 @@ impl NetworkBufferPool {
 
     /// Ends the pool: nothing is given out any more, and those who wait are told. What is out may be used as before.
     pub fn destroy(&self) {
-        let mut aftermath = Aftermath::default();
-        {
-            let _books = self.core.books.lock();
-            let mut free = self.core.free.lock();
-            self.core.destroyed.store(true, Ordering::Release);
-            free.tokens.clear();
-            aftermath.complete(free.availability.turn_on());
-        }
-        aftermath.run();
+        self.core.destroy();
     }
 
     /// Whether it was destroyed.
@@ -369,291 +308,5 @@ fn check_sizes(
             segment_bytes,
             "from 1 to 2147483647",
         )),
-    }
-}
-
-/// What all handles of the pool have in common.
-pub(super) struct NetworkCore {
-    // Declared before the arena, so that the tokens go before their memory.
-    free: Mutex<Free>,
-    books: Mutex<Books>,
-    destroyed: AtomicBool,
-    segment_bytes: usize,
-    request_timeout: Duration,
-    arena: Arena,
-}
-
-/// The segments that nobody holds, the one used last at the end.
-struct Free {
-    tokens: Vec<Token>,
-    availability: Availability,
-}
-
-/// Who was promised what.
-#[derive(Default)]
-struct Books {
-    /// In the order of their creation.
-    pools: Vec<Arc<LocalCore>>,
-    /// How many segments are guaranteed, the exclusive ones included.
-    required: usize,
-    exclusive: usize,
-    /// The demand that was told last, while it was too much.
-    told_percent: Option<usize>,
-}
-
-impl NetworkCore {
-    fn total(&self) -> usize {
-        self.arena.number_of_segments()
-    }
-
-    pub(super) fn is_destroyed(&self) -> bool {
-        self.destroyed.load(Ordering::Acquire)
-    }
-
-    /// Counts segments as guaranteed, if they can be.
-    fn guarantee(&self, books: &mut Books, number: usize) -> Result<(), NetworkPoolError> {
-        if self.is_destroyed() {
-            return Err(NetworkPoolError::Destroyed);
-        }
-        let available = self.total() - books.required;
-        if number > available {
-            return Err(NetworkPoolError::InsufficientNetworkBuffers(Box::new(
-                InsufficientNetworkBuffers {
-                    required: number,
-                    available,
-                    total: self.total(),
-                    segment_bytes: self.segment_bytes,
-                    holders: self.top_holders(books, |holder| holder.required),
-                },
-            )));
-        }
-        books.required += number;
-        Ok(())
-    }
-
-    /// Takes back the guarantee of exclusive segments.
-    fn surrender_guarantee(&self, number: usize) {
-        let mut aftermath = Aftermath::default();
-        {
-            let mut books = self.books.lock();
-            books.required -= number;
-            books.exclusive -= number;
-            self.redistribute(&books, &mut aftermath);
-        }
-        aftermath.run();
-    }
-
-    /// Forgets a local pool, which was destroyed.
-    pub(super) fn deregister(&self, pool: &Arc<LocalCore>) {
-        let mut aftermath = Aftermath::default();
-        {
-            let mut books = self.books.lock();
-            let Some(index) = books
-                .pools
-                .iter()
-                .position(|known| Arc::ptr_eq(known, pool))
-            else {
-                return;
-            };
-            books.pools.remove(index);
-            books.required -= pool.required();
-            self.redistribute(&books, &mut aftermath);
-        }
-        aftermath.run();
-    }
-
-    /// Gives every pool that can have more than it is guaranteed its part of what is left.
-    fn redistribute(&self, books: &Books, aftermath: &mut Aftermath) {
-        let resizable = || {
-            books
-                .pools
-                .iter()
-                .filter(|pool| pool.required() < pool.max())
-        };
-        let demands = resizable().map(|pool| Demand {
-            required: pool.required(),
-            max: pool.max(),
-        });
-        let sizes = redistribute(self.total() - books.required, demands);
-        for (pool, size) in resizable().zip(sizes) {
-            if pool.size() != size {
-                pool.resize(size, aftermath);
-            }
-        }
-    }
-
-    /// A free segment.
-    pub(super) fn take(&self) -> Option<Token> {
-        let mut free = self.free.lock();
-        free.take()
-    }
-
-    /// A free segment, or a promise that the waker is woken when there is one; the promise only where it is wanted.
-    pub(super) fn take_or_subscribe(&self, waker: Option<&Waker>) -> Option<Token> {
-        let mut free = self.free.lock();
-        let token = free.take();
-        if token.is_none()
-            && let (Some(waker), Some(event)) = (waker, free.availability.next())
-        {
-            // An event that is completed has left the availability before, inside this lock.
-            event.register(None, waker);
-        }
-        token
-    }
-
-    /// Puts a segment into the free list. Its home is `Free` already.
-    pub(super) fn release(&self, token: Token, aftermath: &mut Aftermath) {
-        let mut free = self.free.lock();
-        if self.is_destroyed() {
-            return;
-        }
-        free.tokens.push(token);
-        if free.tokens.len() == 1 {
-            aftermath.complete(free.availability.turn_on());
-        }
-    }
-
-    /// Takes back a segment that was counted for nobody.
-    pub(super) fn recycle_pooled(&self, mut token: Token) {
-        let mut aftermath = Aftermath::default();
-        token.set_home(Home::Free);
-        self.release(token, &mut aftermath);
-        aftermath.run();
-    }
-
-    /// Takes back exclusive segments.
-    pub(super) fn recycle_exclusive(core: &Arc<Self>, tokens: Vec<Token>) {
-        let number = tokens.len();
-        if number == 0 {
-            return;
-        }
-        let mut aftermath = Aftermath::default();
-        for mut token in tokens {
-            token.set_home(Home::Free);
-            core.release(token, &mut aftermath);
-        }
-        aftermath.run();
-        core.surrender_guarantee(number);
-    }
-
-    /// Takes so many segments, waiting for them; none are kept when not all come.
-    ///
-    /// Destroying the pool that asks ends the wait too: it looks itself what the end means.
-    pub(super) fn collect(
-        &self,
-        number: usize,
-        limit: WaitLimit<'_>,
-        asking_pool_destroyed: Option<&Arc<Event>>,
-    ) -> Result<Vec<Token>, NetworkPoolError> {
-        let timeout = limit.timeout_or(self.request_timeout);
-        let wait = limit.with_timeout(timeout).start();
-        let mut tokens = Vec::with_capacity(number.min(self.total()));
-        let result = self.collect_into(&mut tokens, number, &wait, asking_pool_destroyed);
-        let end = match result {
-            Ok(()) => return Ok(tokens),
-            Err(end) => end,
-        };
-        let collected = tokens.len();
-        let mut aftermath = Aftermath::default();
-        for token in tokens {
-            self.release(token, &mut aftermath);
-        }
-        aftermath.run();
-        Err(match end {
-            WaitEnd::Happened => NetworkPoolError::Destroyed,
-            WaitEnd::Cancelled => NetworkPoolError::Interrupted {
-                required: number,
-                collected,
-            },
-            WaitEnd::TimedOut => NetworkPoolError::Timeout {
-                required: number,
-                collected,
-                timeout,
-                holders: self.top_holders(&self.books.lock(), |holder| holder.held),
-            },
-        })
-    }
-
-    /// `Happened` says that one of the pools was destroyed.
-    fn collect_into(
-        &self,
-        tokens: &mut Vec<Token>,
-        number: usize,
-        wait: &Wait<'_>,
-        asking_pool_destroyed: Option<&Arc<Event>>,
-    ) -> Result<(), WaitEnd> {
-        loop {
-            let next = {
-                let mut free = self.free.lock();
-                if self.is_destroyed()
-                    || asking_pool_destroyed.is_some_and(|event| event.has_happened())
-                {
-                    return Err(WaitEnd::Happened);
-                }
-                while tokens.len() < number
-                    && let Some(token) = free.take()
-                {
-                    tokens.push(token);
-                }
-                if tokens.len() == number {
-                    return Ok(());
-                }
-                free.availability.next()
-            };
-            let Some(next) = next else { continue };
-            let end = match asking_pool_destroyed {
-                Some(destroyed) => wait.wait([&next, destroyed]),
-                None => wait.wait([&next]),
-            };
-            if end != WaitEnd::Happened {
-                return Err(end);
-            }
-        }
-    }
-
-    fn usage(&self, books: &Books) -> NetworkPoolUsage {
-        if self.is_destroyed() {
-            return NetworkPoolUsage::default();
-        }
-        NetworkPoolUsage {
-            total_segments: self.total(),
-            available_segments: self.free.lock().tokens.len(),
-            segment_bytes: self.segment_bytes,
-            requested_segments: books
-                .pools
-                .iter()
-                .map(|pool| pool.estimated_demand())
-                .fold(0, usize::saturating_add),
-        }
-    }
-
-    fn holders(&self, books: &Books, key: impl Fn(&Holder) -> usize) -> Vec<Holder> {
-        let pools = books.pools.iter().map(|pool| pool.holder());
-        let exclusive = Holder {
-            label: "exclusive segments of channels".to_owned(),
-            required: books.exclusive,
-            held: books.exclusive,
-        };
-        let mut holders: Vec<Holder> = pools
-            .chain((books.exclusive > 0).then_some(exclusive))
-            .collect();
-        holders.sort_by_key(|holder| std::cmp::Reverse(key(holder)));
-        holders
-    }
-
-    fn top_holders(&self, books: &Books, key: impl Fn(&Holder) -> usize) -> Vec<Holder> {
-        let mut holders = self.holders(books, key);
-        holders.truncate(Holder::SHOWN);
-        holders
-    }
-}
-
-impl Free {
-    fn take(&mut self) -> Option<Token> {
-        let token = self.tokens.pop()?;
-        if self.tokens.is_empty() {
-            self.availability.turn_off();
-        }
-        Some(token)
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod buffer;
 mod debloat;
 mod distribution;
 mod extent;

@@ -45,7 +45,8 @@ impl NetworkPoolUsage {
     /// `RequestedMemoryUsage`: the demand in percent of what there is. 0 where there is nothing.
     #[must_use]
     pub fn requested_percent(&self) -> usize {
-        (self.requested_segments * 100)
+        self.requested_segments
+            .saturating_mul(100)
             .checked_div(self.total_segments)
             .unwrap_or(0)
     }
