@@ -309,7 +309,7 @@ fn checked(share: f64) -> Result<(), FlinkError> {
              `{MANAGED_CONSUMER_WEIGHTS}`."
         )));
     }
-    if share > 0.0 && share <= 1.0 {
+    if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
     Err(FlinkError::argument(format!(

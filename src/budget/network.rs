@@ -392,6 +392,35 @@ mod tests {
             message(version, REQUIRED_BUFFERS_PER_GATE_MAX, "0").contains("At least one buffer")
         );
         assert!(message(version, SORT_SHUFFLE_MIN_BUFFERS, "many").contains("'many'"));
+        for (key, least) in [
+            (BUFFERS_PER_CHANNEL, "0"),
+            (FLOATING_BUFFERS_PER_GATE, "1"),
+            (REQUIRED_BUFFERS_PER_GATE_MAX, "1"),
+        ] {
+            assert!(settings(version, &[(key, least)]).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
+    fn overdraft_came_with_1_16_and_grew_with_2_0() {
+        let overdraft =
+            |version| ShuffleSettings::default_of(version).max_overdraft_buffers_per_gate;
+        assert_eq!(overdraft(FlinkVersion::V1_15), 0);
+        assert_eq!(overdraft(FlinkVersion::V1_16), 5);
+        assert_eq!(overdraft(FlinkVersion::V1_20), 5);
+        assert_eq!(overdraft(FlinkVersion::V2_0), 20);
+    }
+
+    #[test]
+    fn only_pipelined_results_have_consumers_at_the_same_time() {
+        let pipelined = ResultType::ALL
+            .into_iter()
+            .filter(|result_type| result_type.is_pipelined());
+        let names: Vec<&str> = pipelined.map(ResultType::as_str).collect();
+        assert_eq!(
+            names,
+            ["pipelined", "pipelined_bounded", "pipelined_approximate"]
+        );
     }
 
     #[test]
@@ -438,6 +467,8 @@ mod tests {
     fn segments_fit_into_an_integer() {
         let segment = Bytes(32 << 10);
         assert_eq!(segments(Bytes::from_mebibytes(64), segment), Ok(2048));
+        let most = u64::from(i32::MAX.unsigned_abs());
+        assert_eq!(segments(Bytes(most << 15), segment), Ok(most));
         assert_eq!(segments(Bytes(segment.get() - 1), segment), Ok(0));
         assert!(segments(Bytes::MAX, segment).is_err());
         assert_eq!(memory_of(2048, segment), Some(Bytes::from_mebibytes(64)));

@@ -398,6 +398,157 @@ pub(super) fn external_resource_amount(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{COUNT, Id, Role, lookup};
+    use crate::budget::{memory_size, version::FlinkVersion};
+
+    const OF_TASKMANAGER: &str = "\
+ProcessSize taskmanager.memory.process.size - spec.memory.process.size
+FlinkSize taskmanager.memory.flink.size - spec.memory.flink.size
+JvmMetaspaceSize taskmanager.memory.jvm-metaspace.size - spec.memory.jvm.metaspaceSize
+JvmOverheadMin taskmanager.memory.jvm-overhead.min - spec.memory.jvm.overhead.min
+JvmOverheadMax taskmanager.memory.jvm-overhead.max - spec.memory.jvm.overhead.max
+JvmOverheadFraction taskmanager.memory.jvm-overhead.fraction - spec.memory.jvm.overhead.fraction
+HeapSize taskmanager.heap.size - -
+HeapMb taskmanager.heap.mb - -
+KubernetesCpu kubernetes.taskmanager.cpu.amount kubernetes.taskmanager.cpu -
+KubernetesCpuLimitFactor kubernetes.taskmanager.cpu.limit-factor - -
+KubernetesMemoryLimitFactor kubernetes.taskmanager.memory.limit-factor - -
+FrameworkHeapSize taskmanager.memory.framework.heap.size - spec.memory.framework.heapSize
+FrameworkOffHeapSize taskmanager.memory.framework.off-heap.size - spec.memory.framework.offHeapSize
+TaskHeapSize taskmanager.memory.task.heap.size - spec.memory.task.heapSize
+TaskOffHeapSize taskmanager.memory.task.off-heap.size - spec.memory.task.offHeapSize
+ManagedSize taskmanager.memory.managed.size taskmanager.memory.size spec.memory.managed.size
+ManagedFraction taskmanager.memory.managed.fraction - spec.memory.managed.fraction
+NetworkMin taskmanager.memory.network.min taskmanager.network.memory.min spec.memory.network.min
+NetworkMax taskmanager.memory.network.max taskmanager.network.memory.max spec.memory.network.max
+NetworkFraction taskmanager.memory.network.fraction taskmanager.network.memory.fraction spec.memory.network.fraction
+SegmentSize taskmanager.memory.segment-size - spec.memory.network.segmentSize
+NumberOfTaskSlots taskmanager.numberOfTaskSlots - spec.taskManager.numberOfTaskSlots
+CpuCores taskmanager.cpu.cores - -
+ExternalResources external-resources - -
+NumberOfBuffers taskmanager.network.numberOfBuffers - -
+FineGrained cluster.fine-grained-resource-management.enabled - -
+JvmHeapSize jobmanager.memory.heap.size - -
+OffHeapSize jobmanager.memory.off-heap.size - -
+DirectMemoryLimit jobmanager.memory.enable-jvm-direct-memory-limit - -
+HeapCutoffRatio containerized.heap-cutoff-ratio yarn.heap-cutoff-ratio -
+HeapCutoffMin containerized.heap-cutoff-min yarn.heap-cutoff-min -
+";
+
+    const OF_JOBMANAGER: &str = "\
+ProcessSize jobmanager.memory.process.size - -
+FlinkSize jobmanager.memory.flink.size - -
+JvmMetaspaceSize jobmanager.memory.jvm-metaspace.size - -
+JvmOverheadMin jobmanager.memory.jvm-overhead.min - -
+JvmOverheadMax jobmanager.memory.jvm-overhead.max - -
+JvmOverheadFraction jobmanager.memory.jvm-overhead.fraction - -
+HeapSize jobmanager.heap.size - -
+HeapMb jobmanager.heap.mb - -
+KubernetesCpu kubernetes.jobmanager.cpu.amount kubernetes.jobmanager.cpu -
+KubernetesCpuLimitFactor kubernetes.jobmanager.cpu.limit-factor - -
+KubernetesMemoryLimitFactor kubernetes.jobmanager.memory.limit-factor - -
+FrameworkHeapSize taskmanager.memory.framework.heap.size - -
+FrameworkOffHeapSize taskmanager.memory.framework.off-heap.size - -
+TaskHeapSize taskmanager.memory.task.heap.size - -
+TaskOffHeapSize taskmanager.memory.task.off-heap.size - -
+ManagedSize taskmanager.memory.managed.size taskmanager.memory.size -
+ManagedFraction taskmanager.memory.managed.fraction - -
+NetworkMin taskmanager.memory.network.min taskmanager.network.memory.min -
+NetworkMax taskmanager.memory.network.max taskmanager.network.memory.max -
+NetworkFraction taskmanager.memory.network.fraction taskmanager.network.memory.fraction -
+SegmentSize taskmanager.memory.segment-size - -
+NumberOfTaskSlots taskmanager.numberOfTaskSlots - -
+CpuCores taskmanager.cpu.cores - -
+ExternalResources external-resources - -
+NumberOfBuffers taskmanager.network.numberOfBuffers - -
+FineGrained cluster.fine-grained-resource-management.enabled - -
+JvmHeapSize jobmanager.memory.heap.size - -
+OffHeapSize jobmanager.memory.off-heap.size - -
+DirectMemoryLimit jobmanager.memory.enable-jvm-direct-memory-limit - -
+HeapCutoffRatio containerized.heap-cutoff-ratio yarn.heap-cutoff-ratio -
+HeapCutoffMin containerized.heap-cutoff-min yarn.heap-cutoff-min -
+";
+
+    /// What of each option only a person can say: its key, its old key, the field of a pool that stands for it.
+    #[test]
+    fn every_option_has_the_names_of_its_process() {
+        let names = |role: Role| {
+            let options = Id::ALL.into_iter().map(|id| {
+                let old = id.deprecated_key(role).unwrap_or("-");
+                let field = id.field_path(role).unwrap_or("-");
+                format!("{id:?} {} {old} {field}\n", id.key(role))
+            });
+            options.collect::<String>()
+        };
+        assert_eq!(names(Role::TaskManager), OF_TASKMANAGER);
+        assert_eq!(names(Role::JobManager), OF_JOBMANAGER);
+    }
+
+    #[test]
+    fn every_option_is_of_the_kind_that_it_is() {
+        let those =
+            |is: fn(Id) -> bool| -> Vec<Id> { Id::ALL.into_iter().filter(|id| is(*id)).collect() };
+        assert_eq!(
+            those(Id::is_fraction),
+            [
+                Id::JvmOverheadFraction,
+                Id::ManagedFraction,
+                Id::NetworkFraction
+            ]
+        );
+        assert_eq!(
+            those(Id::is_total),
+            [Id::ProcessSize, Id::FlinkSize, Id::HeapSize, Id::HeapMb]
+        );
+        assert_eq!(
+            those(Id::is_legacy),
+            [Id::HeapSize, Id::HeapMb, Id::NumberOfBuffers]
+        );
+        assert_eq!(
+            those(Id::is_of_cutoff),
+            [Id::HeapCutoffRatio, Id::HeapCutoffMin]
+        );
+        assert_eq!(
+            those(Id::is_of_kubernetes),
+            [
+                Id::KubernetesCpu,
+                Id::KubernetesCpuLimitFactor,
+                Id::KubernetesMemoryLimitFactor
+            ]
+        );
+        let of_other_kinds = [
+            Id::DirectMemoryLimit,
+            Id::NumberOfTaskSlots,
+            Id::CpuCores,
+            Id::ExternalResources,
+            Id::FineGrained,
+            Id::HeapMb,
+            Id::NumberOfBuffers,
+        ];
+        for id in Id::ALL {
+            let is_other = id.is_fraction()
+                || id.is_of_kubernetes()
+                || id.is_of_cutoff()
+                || of_other_kinds.contains(&id);
+            assert_eq!(id.is_size(), !is_other, "{id:?}");
+        }
+        let defaults: Vec<(Id, String)> = Id::ALL
+            .into_iter()
+            .filter_map(|id| Some((id, memory_size::text(id.default_size(FlinkVersion::V1_20)?))))
+            .collect();
+        let expected = [
+            (Id::JvmMetaspaceSize, "256m"),
+            (Id::JvmOverheadMin, "192m"),
+            (Id::JvmOverheadMax, "1g"),
+            (Id::FrameworkHeapSize, "128m"),
+            (Id::FrameworkOffHeapSize, "128m"),
+            (Id::TaskOffHeapSize, "0b"),
+            (Id::NetworkMin, "64m"),
+            (Id::NetworkMax, "9223372036854775807b"),
+            (Id::SegmentSize, "32k"),
+            (Id::OffHeapSize, "128m"),
+        ];
+        assert_eq!(defaults, expected.map(|(id, text)| (id, text.to_owned())));
+    }
 
     #[test]
     fn every_key_is_found() {

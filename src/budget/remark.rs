@@ -231,3 +231,26 @@ impl Remark {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FractionOf, Id};
+
+    #[test]
+    fn a_fraction_is_of_the_component_that_its_option_names() {
+        let of = [
+            Id::ManagedFraction,
+            Id::NetworkFraction,
+            Id::JvmOverheadFraction,
+        ]
+        .map(FractionOf::option);
+        assert_eq!(
+            of,
+            [
+                FractionOf::Managed,
+                FractionOf::Network,
+                FractionOf::JvmOverhead
+            ]
+        );
+    }
+}

@@ -348,6 +348,8 @@ mod tests {
         let version = FlinkVersion::V1_20;
         assert_eq!(source(version, &[]), MemorySource::Managed);
         assert_eq!(source(version, &[per_taskmanager]), MemorySource::Managed);
+        let none = ("state.backend.rocksdb.memory.fixed-per-tm", "0");
+        assert_eq!(source(version, &[none, unmanaged]), MemorySource::Unbounded);
         assert_eq!(
             source(version, &[per_slot, per_taskmanager, unmanaged]),
             MemorySource::FixedPerSlot(Bytes::from_mebibytes(256))

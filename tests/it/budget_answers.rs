@@ -2,10 +2,12 @@
 
 use headroom::{
     budget::{
-        Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Request, Role, Severity,
-        Source, determines_total, key_of_field,
+        Change, Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Profile, Request,
+        ReserveKind, Role, Severity, Source, Suggestion, determines_total, key_of_field,
         legacy::migration::{Deployment, ManagedMemory, Migration, Question, migrate},
-        minimum_container_limit, options, options_in_effect, solve,
+        minimum_container_limit, options, options_in_effect,
+        rocksdb::StateBackend,
+        solve,
     },
     bytes::Bytes,
 };
@@ -341,4 +343,65 @@ fn an_answer_in_one_line_is_the_first_error_and_how_many_more_there_are() {
         ..one
     };
     assert_eq!(warnings.to_string(), "no conflict was found");
+}
+
+#[test]
+fn a_reserve_is_taken_out_by_its_name() {
+    let origin = || Origin::field("spec.memory.reserves.otherProcesses");
+    let with_both = Request::new(FlinkVersion::V2_1, Configuration::new())
+        .with_reserve(
+            ReserveKind::OtherProcesses,
+            Bytes::from_mebibytes(64),
+            origin(),
+        )
+        .with_reserve(
+            ReserveKind::MemoryVolumes,
+            Bytes::from_mebibytes(128),
+            origin(),
+        );
+    let removal = Suggestion {
+        key: "otherProcesses".to_owned(),
+        origin: Some(origin()),
+        path: "spec.memory.reserves.otherProcesses".to_owned(),
+        current: None,
+        change: Change::Remove,
+        exact: None,
+    };
+    let kinds: Vec<ReserveKind> = with_both
+        .with_suggestion(&removal)
+        .reserves
+        .iter()
+        .map(|reserve| reserve.kind)
+        .collect();
+    assert_eq!(kinds, [ReserveKind::MemoryVolumes]);
+}
+
+#[test]
+fn only_2_0_and_later_have_what_the_profile_for_forst_is_for() {
+    for profile in Profile::ALL {
+        assert!(profile.is_known_to(FlinkVersion::V2_0), "{profile:?}");
+        assert_eq!(
+            profile.is_known_to(FlinkVersion::V1_20),
+            profile != Profile::ForSt,
+            "{profile:?}"
+        );
+    }
+}
+
+#[test]
+fn a_state_backend_is_read_by_the_names_it_has_had_and_written_by_its_own() {
+    for (text, short, spoken) in [
+        ("hashmap", "hashmap", "the heap"),
+        ("jobmanager", "hashmap", "the heap"),
+        ("FileSystem", "hashmap", "the heap"),
+        ("RocksDB", "rocksdb", "RocksDB"),
+        ("forst", "forst", "ForSt"),
+    ] {
+        let backend: StateBackend = text.parse().expect("a state backend");
+        assert_eq!(
+            (backend.as_str(), backend.to_string().as_str()),
+            (short, spoken)
+        );
+    }
+    assert!("leveldb".parse::<StateBackend>().is_err());
 }

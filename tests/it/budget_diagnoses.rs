@@ -7,8 +7,8 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use headroom::{
     budget::{
-        Configuration, Conflict, FlinkError, Infeasible, MilliCpu, Mode, Origin, Profile, Request,
-        ReserveKind, Role, Suggestion, comfortable_container_limit, jobmanager,
+        Component, Configuration, Conflict, FlinkError, Infeasible, MilliCpu, Mode, Origin,
+        Profile, Request, ReserveKind, Role, Suggestion, comfortable_container_limit, jobmanager,
         minimum_container_limit, nearest_feasible, solve,
     },
     bytes::Bytes,
@@ -71,13 +71,27 @@ fn request(question: &str) -> Request {
 fn answer(request: &Request) -> String {
     let mut text = String::new();
     let answer = match request.role {
-        Role::TaskManager => solve(request).map(|budget| budget.warnings),
-        Role::JobManager => jobmanager::solve(request).map(|budget| budget.warnings().to_vec()),
+        Role::TaskManager => solve(request).map(|budget| {
+            tell_components(&mut text, &budget.components());
+            if let Some(profile) = &budget.profile {
+                for value in &profile.values {
+                    let _ = writeln!(
+                        text,
+                        "  {:?} sets {} to {}",
+                        profile.profile, value.name, value.value
+                    );
+                }
+            }
+            budget.warnings
+        }),
+        Role::JobManager => jobmanager::solve(request).map(|budget| {
+            tell_components(&mut text, &budget.components());
+            budget.warnings().to_vec()
+        }),
     };
     match &answer {
         Err(infeasible) => tell(&mut text, infeasible),
         Ok(warnings) => {
-            text.push_str("it solves\n");
             for warning in warnings {
                 tell_conflict(&mut text, warning);
             }
@@ -100,6 +114,18 @@ fn answer(request: &Request) -> String {
         limit(comfortable_container_limit(request))
     );
     text
+}
+
+fn tell_components(text: &mut String, components: &[(&'static str, &Component)]) {
+    text.push_str("it solves\n");
+    for (name, component) in components {
+        let _ = writeln!(
+            text,
+            "  {name} {}: {:?}",
+            component.bytes.get(),
+            component.source
+        );
+    }
 }
 
 fn tell(text: &mut String, infeasible: &Infeasible) {

@@ -366,6 +366,16 @@ fn a_slot_that_does_not_fit_says_what_would_make_the_task_manager_large_enough()
             "spec.flinkConfiguration[taskmanager.memory.managed.size]",
         ),
         (
+            contained(&[(options::TASK_OFF_HEAP_SIZE, "64m")]),
+            slot(0, 65, 0),
+            "spec.flinkConfiguration[taskmanager.memory.task.off-heap.size]",
+        ),
+        (
+            contained(&[(options::TASK_HEAP_SIZE, "64m")]),
+            slot(65, 0, 0),
+            "spec.flinkConfiguration[taskmanager.memory.task.heap.size]",
+        ),
+        (
             contained(&[(options::FLINK_SIZE, "2g")]),
             slot(1000, 0, 0),
             "spec.flinkConfiguration[taskmanager.memory.flink.size]",
@@ -417,4 +427,17 @@ proptest! {
         prop_assert!(ours == configured || ours == configured + 1, "{ours} {configured}");
         prop_assert_eq!(i64::from(pod.container.memory_request_mebibytes), i64::try_from(mebibytes).unwrap());
     }
+}
+
+#[test]
+fn a_slot_gets_its_part_of_an_external_resource_cut_off() {
+    let settings = [
+        (options::PROCESS_SIZE, "4g"),
+        (options::NUMBER_OF_TASK_SLOTS, "2"),
+        (options::EXTERNAL_RESOURCES, "gpu"),
+        ("external-resource.gpu.amount", "5"),
+    ];
+    let budget = solve(&request(FlinkVersion::V2_1, &settings)).unwrap();
+    let slot = slots::default_profile(&budget).unwrap();
+    assert_eq!(slot.external_resources, [("gpu".to_owned(), 2)]);
 }
