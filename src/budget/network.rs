@@ -432,6 +432,8 @@ mod tests {
         assert_eq!(tiers(FlinkVersion::V1_18, &[hybrid]), Some(101));
         let old = (HYBRID_SHUFFLE_NEW_MODE, "false");
         assert_eq!(tiers(FlinkVersion::V1_20, &[hybrid, old]), None);
+        let new = (HYBRID_SHUFFLE_NEW_MODE, "TRUE");
+        assert_eq!(tiers(FlinkVersion::V1_20, &[hybrid, new]), Some(101));
         assert_eq!(tiers(FlinkVersion::V2_0, &[hybrid, old]), Some(101));
         let remote = (HYBRID_SHUFFLE_REMOTE_PATH, "s3://bucket");
         assert_eq!(tiers(FlinkVersion::V2_0, &[hybrid, remote]), Some(102));

@@ -5,7 +5,7 @@ use headroom::{
         Change, Code, Configuration, Conflict, FlinkVersion, Infeasible, Origin, Profile, Request,
         ReserveKind, Role, Severity, Source, Suggestion, determines_total, key_of_field,
         legacy::migration::{Deployment, ManagedMemory, Migration, Question, migrate},
-        minimum_container_limit, options, options_in_effect,
+        minimum_container_limit, option_keys, options, options_in_effect,
         rocksdb::StateBackend,
         solve,
     },
@@ -404,4 +404,22 @@ fn a_state_backend_is_read_by_the_names_it_has_had_and_written_by_its_own() {
         );
     }
     assert!("leveldb".parse::<StateBackend>().is_err());
+}
+
+#[test]
+fn each_process_has_its_own_options() {
+    let of_taskmanager: Vec<&str> = option_keys(Role::TaskManager).collect();
+    let of_jobmanager: Vec<&str> = option_keys(Role::JobManager).collect();
+    assert!(of_taskmanager.contains(&options::MANAGED_SIZE));
+    assert!(of_jobmanager.contains(&"jobmanager.memory.heap.size"));
+    assert!(
+        !of_taskmanager
+            .iter()
+            .any(|key| key.starts_with("jobmanager."))
+    );
+    assert!(
+        !of_jobmanager
+            .iter()
+            .any(|key| key.starts_with("taskmanager."))
+    );
 }

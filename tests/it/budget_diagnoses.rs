@@ -15,8 +15,8 @@ use headroom::{
     quantity,
 };
 
-/// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE`; what
-/// begins with `@` stands in a typed field.
+/// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE -DKEY=VALUE`;
+/// what begins with `@` stands in a typed field.
 fn request(question: &str) -> Request {
     let mut words = question.split(' ');
     let version = words.next().unwrap().parse().unwrap();
@@ -55,9 +55,10 @@ fn request(question: &str) -> Request {
                         Origin::field(format!("spec.memory.reserves.{key}")),
                     )
                 } else {
-                    let (key, origin) = match key.strip_prefix('@') {
-                        Some(key) => (key, Origin::field(format!("spec.{key}"))),
-                        None => (key, Origin::FlinkConfiguration),
+                    let (key, origin) = match (key.strip_prefix('@'), key.strip_prefix("-D")) {
+                        (Some(key), _) => (key, Origin::field(format!("spec.{key}"))),
+                        (None, Some(key)) => (key, Origin::CommandLine),
+                        (None, None) => (key, Origin::FlinkConfiguration),
                     };
                     request.configuration.push(key, value, origin);
                     request
@@ -73,6 +74,9 @@ fn answer(request: &Request) -> String {
     let answer = match request.role {
         Role::TaskManager => solve(request).map(|budget| {
             tell_components(&mut text, &budget.components());
+            for (name, amount) in &budget.external_resources {
+                let _ = writeln!(text, "  {amount} of {name}");
+            }
             if let Some(profile) = &budget.profile {
                 for value in &profile.values {
                     let _ = writeln!(
