@@ -118,10 +118,7 @@ fn deprecated(options: &Options<'_>, id: Id, setting: &Setting) -> Conflict {
         options.key(id),
         options.key(id)
     );
-    Conflict {
-        suggestions: Vec::new(),
-        ..warning(Code::DeprecatedOption, setting, options.key(id), message)
-    }
+    warning(Code::DeprecatedOption, setting, options.key(id), message)
 }
 
 /// A key that lies where only memory options lie, and is none.

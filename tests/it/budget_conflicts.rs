@@ -641,3 +641,44 @@ fn a_size_without_a_unit_is_bytes_and_says_so() {
     no_warning(4096, &[(options::TASK_OFF_HEAP_SIZE, "0")]);
     no_warning(4096, &[(options::SEGMENT_SIZE, "65536")]);
 }
+
+#[test]
+fn of_many_unknown_keys_the_first_are_named_and_the_others_counted() {
+    let keys: Vec<String> = (0..18)
+        .map(|number| format!("taskmanager.memory.unknown{number}"))
+        .collect();
+    let said = |count: usize| -> Vec<String> {
+        let settings: Vec<(&str, &str)> = keys[..count]
+            .iter()
+            .map(|key| (key.as_str(), "1g"))
+            .chain([("taskmanager.memory.size", "1g")])
+            .collect();
+        warnings(Some(4096), &settings)
+            .into_iter()
+            .map(|(code, message)| format!("{code}: {message}"))
+            .collect()
+    };
+    let sixteen = said(16);
+    assert_eq!(sixteen.len(), 17);
+    assert!(sixteen.iter().all(|message| !message.contains("more keys")));
+    for (count, more) in [
+        (17, "(1 more keys are no options of Flink either)"),
+        (18, "(2 more keys"),
+    ] {
+        let messages = said(count);
+        assert_eq!(messages.len(), 17);
+        assert!(
+            messages[15].starts_with("UnknownOption"),
+            "{}",
+            messages[15]
+        );
+        assert!(messages[15].contains("unknown15"), "{}", messages[15]);
+        assert!(messages[15].contains(more), "{}", messages[15]);
+        assert!(
+            messages[16].starts_with("DeprecatedOption: "),
+            "{}",
+            messages[16]
+        );
+        assert!(!messages[16].contains("more keys"), "{}", messages[16]);
+    }
+}
