@@ -430,6 +430,10 @@ pub(super) fn every_candidate(options: &Options<'_>) -> Vec<Candidate> {
 /// The size of a text that is spelled like Kubernetes or like people do: `4Gi`, `1.5 GB`, `1_000`.
 pub(in crate::budget) fn respelled_size(text: &str) -> Option<Bytes> {
     let positive = text.trim().trim_start_matches(['-', '+']).replace('_', "");
+    // A decimal number without a unit is a fraction in the wrong place, or anything but bytes.
+    if positive.contains('.') && positive.ends_with(|last: char| last.is_ascii_digit()) {
+        return None;
+    }
     memory_size::parse(&positive).ok().or_else(|| {
         let quantity = quantity::probable_spelling(&positive).unwrap_or(positive);
         quantity::parse_memory(&quantity).ok()
