@@ -43,6 +43,7 @@ mod fake_api;
 mod fake_api_transcript;
 #[cfg(feature = "cli")]
 mod fuzz_corpus;
+mod legacy_answers;
 #[cfg(feature = "cli")]
 mod linter;
 #[cfg(feature = "cli")]
