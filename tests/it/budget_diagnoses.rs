@@ -9,7 +9,7 @@ use headroom::{
     budget::{
         Component, Configuration, Conflict, FlinkError, Infeasible, MilliCpu, Mode, Origin,
         Profile, Request, ReserveKind, Role, Suggestion, comfortable_container_limit, jobmanager,
-        minimum_container_limit, nearest_feasible, solve,
+        known_components, minimum_container_limit, nearest_feasible, remarks, solve,
     },
     bytes::Bytes,
     quantity,
@@ -99,6 +99,14 @@ fn answer(request: &Request) -> String {
             for warning in warnings {
                 tell_conflict(&mut text, warning);
             }
+        }
+    }
+    for remark in remarks(request) {
+        let _ = writeln!(text, "log: {remark:?}");
+    }
+    if answer.is_err() {
+        for (name, component) in known_components(request) {
+            let _ = writeln!(text, "known: {name} {}", component.bytes.get());
         }
     }
     if request.role == Role::TaskManager && request.container_limit.is_some() {

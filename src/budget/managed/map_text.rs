@@ -196,6 +196,10 @@ mod tests {
             pairs(version, " A : 1 ,'''B:x'':2','C:3'"),
             expected(&[("A", "1"), ("B:x", "2"), ("C", "3")])
         );
+        assert_eq!(
+            pairs(version, "A:1,\u{1c} \t'B:2'"),
+            expected(&[("A", "1"), ("B", "2")])
+        );
         assert_eq!(pairs(version, ""), expected(&[]));
         assert_eq!(
             pairs(version, "{A: 5, B: 6}"),
@@ -224,6 +228,14 @@ mod tests {
                 "Could not split string. Illegal quoting at position: 2",
             ),
             (
+                "'A''B'C:1",
+                "Could not split string. Illegal quoting at position: 5",
+            ),
+            (
+                "XYZ,'A'B:1",
+                "Could not split string. Illegal quoting at position: 6",
+            ),
+            (
                 "'\u{1f600}'B:1",
                 "Could not split string. Illegal quoting at position: 3",
             ),
@@ -249,6 +261,23 @@ mod tests {
             );
         }
         assert_eq!(pairs(version, "{}"), expected(&[]));
+        // What is no plain scalar of YAML is the older form.
+        for (text, first) in [
+            ("A: - 5,B:6", "- 5"),
+            ("A: ? 5,B:6", "? 5"),
+            ("A: 5 #,B:6", "5 #"),
+            ("A: [5,B:6", "[5"),
+        ] {
+            assert_eq!(
+                pairs(version, text),
+                expected(&[("A", first), ("B", "6")]),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            pairs(version, "A: 5,B:"),
+            Err("Could not parse pair in the map [B]".to_owned())
+        );
         // One pair of YAML whose value has a comma in it.
         assert_eq!(pairs(version, "A: 5,B:6"), expected(&[("A", "5,B:6")]));
     }
