@@ -15,8 +15,8 @@ use headroom::{
     quantity,
 };
 
-/// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE @KEY=VALUE -DKEY=VALUE`;
-/// what begins with `@` stands in a typed field.
+/// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE
+/// @KEY=VALUE -DKEY=VALUE`; what begins with `@` stands in a typed field.
 fn request(question: &str) -> Request {
     let mut words = question.split(' ');
     let version = words.next().unwrap().parse().unwrap();
