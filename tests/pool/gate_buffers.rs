@@ -1,8 +1,21 @@
-//! `GateBuffersSpec`: how the buffers of an input gate are shared out.
+//! Lines K14 to K16: how many buffers gates and partitions take.
 
-use headroom::budget::{
-    FlinkVersion,
-    network::{GateBuffers, ResultType, ShuffleSettings},
+use std::{sync::Arc, time::Duration};
+
+use headroom::{
+    budget::{
+        FlinkVersion,
+        network::{
+            AnnouncedGate, GateBuffers, PartitionBuffers, ResultType, ShuffleSettings,
+            announced_buffers,
+        },
+    },
+    pool::{
+        input_gate::{GateError, InputGate},
+        network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool, NetworkPoolError},
+        result_partition::{BufferWritingResultPartition, ResultPartitionSpec},
+        task_io::TaskIoMetrics,
+    },
 };
 
 /// Exclusive buffers per channel, floating ones (required and at most), all together.
@@ -78,4 +91,147 @@ fn k14_gate_buffers() {
             "{result_type:?}"
         );
     }
+}
+
+fn network(segments: usize) -> NetworkBufferPool {
+    NetworkBufferPool::new(segments, 32, DEFAULT_REQUEST_TIMEOUT).unwrap()
+}
+
+fn partition(
+    network: &NetworkBufferPool,
+    settings: ShuffleSettings,
+    result_type: ResultType,
+    subpartitions: usize,
+) -> Result<BufferWritingResultPartition, NetworkPoolError> {
+    let buffers = PartitionBuffers::of(&settings, result_type, subpartitions as u64);
+    BufferWritingResultPartition::set_up(
+        network,
+        &ResultPartitionSpec::new("partition", subpartitions, buffers, settings),
+        Arc::new(TaskIoMetrics::new(true)),
+        Box::new(|| Duration::ZERO),
+    )
+}
+
+fn input(
+    network: &NetworkBufferPool,
+    settings: ShuffleSettings,
+    result_type: ResultType,
+    channels: usize,
+) -> Result<InputGate, GateError> {
+    let buffers = GateBuffers::of(&settings, result_type, channels as u64);
+    InputGate::set_up(network, &buffers, channels, "gate")
+}
+
+/// What a task announces is exactly what its two gates and three partitions take at most, and all can have it at once.
+#[test]
+fn k15_announced_buffers() {
+    let settings = ShuffleSettings {
+        buffers_per_channel: 5,
+        floating_buffers_per_gate: 8,
+        required_buffers_per_gate_max: Some(i32::MAX.unsigned_abs().into()),
+        sort_shuffle_min_parallelism: 8,
+        sort_shuffle_min_buffers: 12,
+        max_overdraft_buffers_per_gate: 0,
+        ..ShuffleSettings::default_of(FlinkVersion::V2_3)
+    };
+    let (bounded, blocking) = (ResultType::PipelinedBounded, ResultType::Blocking);
+    let gate = |result_type, channels| AnnouncedGate {
+        result_type,
+        channels,
+        reuse: 1,
+    };
+    let announced = announced_buffers(
+        &settings,
+        &[gate(bounded, 3), gate(blocking, 4)],
+        &[(bounded, 5), (blocking, 6), (blocking, 10)],
+    )
+    .unwrap();
+    let announced = usize::try_from(announced).unwrap();
+
+    let network = network(announced);
+    let gates = [(bounded, 3), (blocking, 4)]
+        .map(|(result_type, channels)| input(&network, settings, result_type, channels).unwrap());
+    let pipelined = partition(&network, settings, bounded, 5).unwrap();
+    let hashed = partition(&network, settings, blocking, 6).unwrap();
+    let sorted = partition(&network, settings, blocking, 10).unwrap();
+    let exclusive: usize = gates
+        .iter()
+        .flat_map(|gate| gate.channels())
+        .map(|channel| channel.available_buffers())
+        .sum();
+    let floating: usize = gates
+        .iter()
+        .map(|gate| gate.pool().max_number_of_segments())
+        .sum();
+    let taken = exclusive
+        + floating
+        + pipelined.pool().max_number_of_segments()
+        + hashed.pool().number_of_required_segments()
+        + sorted.pool().number_of_required_segments();
+    assert_eq!((announced, taken), (103, 103));
+
+    let shares = [
+        (gates[0].pool(), 8),
+        (gates[1].pool(), 8),
+        (pipelined.pool(), 33),
+        (hashed.pool(), 7),
+        (sorted.pool(), 12),
+    ];
+    let segments = shares.map(|(pool, share)| {
+        pool.set_number_of_buffers(share).unwrap();
+        std::iter::from_fn(|| pool.request_segment().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(
+        segments.each_ref().map(Vec::len),
+        shares.map(|(_, share)| share)
+    );
+}
+
+/// Partitions of 2, 2, 2 and 4 and gates of 2, 2, 2 and 4 fit into 18 + 10 · P buffers, with nothing to spare; with fewer
+/// the one that does not fit says so, and takes nothing.
+#[test]
+fn k16_tasks_in_few_buffers() {
+    let settings = ShuffleSettings::default_of(FlinkVersion::V2_3);
+    let bounded = ResultType::PipelinedBounded;
+    let sizes = [2, 2, 2, 4];
+    let exclusive = 10 * usize::try_from(settings.buffers_per_channel).unwrap();
+
+    let enough = network(18 + exclusive);
+    let partitions =
+        sizes.map(|subpartitions| partition(&enough, settings, bounded, subpartitions).unwrap());
+    let gates = sizes.map(|channels| input(&enough, settings, bounded, channels).unwrap());
+    for (partition, subpartitions) in partitions.iter().zip(sizes) {
+        let pool = partition.pool();
+        assert_eq!(pool.number_of_required_segments(), subpartitions + 1);
+        assert_eq!(pool.number_of_buffers(), subpartitions + 1);
+    }
+    for gate in &gates {
+        let pool = gate.pool();
+        assert_eq!(pool.number_of_required_segments(), 1);
+        assert_eq!(pool.max_number_of_segments(), 8);
+        assert_eq!(pool.number_of_buffers(), 1);
+    }
+    drop((partitions, gates));
+    assert_eq!(enough.number_of_available_segments(), 18 + exclusive);
+
+    let few = network(10 + exclusive - 1);
+    let partitions =
+        sizes.map(|subpartitions| partition(&few, settings, bounded, subpartitions).unwrap());
+    let gates: Result<Vec<_>, _> = sizes
+        .iter()
+        .map(|channels| input(&few, settings, bounded, *channels))
+        .collect();
+    let error = gates.err().unwrap();
+    let mut reasons = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        reasons += &error.to_string();
+        source = error.source();
+    }
+    assert!(
+        reasons.contains("insufficient number of network buffers"),
+        "{reasons}"
+    );
+    drop(partitions);
+    assert_eq!(few.number_of_available_segments(), 10 + exclusive - 1);
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod buffer;
+mod credit;
+mod credit_exchange;
 mod debloat;
 mod distribution;
 mod extent;
@@ -15,6 +17,7 @@ mod mapping;
 mod memory_budget;
 mod network_pool;
 mod random;
+mod result_partition;
 mod segment;
 mod segment_access;
 mod segment_bulk;
