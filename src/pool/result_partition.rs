@@ -168,6 +168,7 @@ impl BufferWritingResultPartition {
     }
 
     /// Writes a record for one subpartition, and waits for buffers where there are none: that is hard back-pressure.
+    /// Who has a clone of the pool ends the wait by destroying it.
     ///
     /// # Errors
     /// `NoSubpartition`, `Finished`, `Released`, and `Pool` where the wait ends without a buffer.
@@ -248,18 +249,16 @@ impl BufferWritingResultPartition {
         receiver: Receiver,
         limit: WaitLimit<'_>,
     ) -> Result<(), PartitionError> {
-        let mut rest = record;
-        if let Some(builder) = self.current(receiver) {
-            // What lies before the record is complete, so that no part of it is one.
-            let mut builder = builder;
-            rest = &rest[self.append(rest, &mut builder)?..];
-            self.keep(builder, receiver);
-        } else {
-            let mut builder = self.request(receiver, limit)?;
-            self.add(&mut builder, receiver, 0, rest.len())?;
-            rest = &rest[self.append(rest, &mut builder)?..];
-            self.keep(builder, receiver);
-        }
+        let mut builder = match self.current(receiver) {
+            Some(builder) => builder,
+            None => {
+                let mut builder = self.request(receiver, limit)?;
+                self.add(&mut builder, receiver, 0, record.len())?;
+                builder
+            }
+        };
+        let mut rest = &record[self.append(record, &mut builder)?..];
+        self.keep(builder, receiver);
         while !rest.is_empty() {
             let mut builder = self.request(receiver, limit)?;
             let partial_record_length = self.append(rest, &mut builder)?;

@@ -11,6 +11,7 @@ use headroom::{
         },
     },
     pool::{
+        credit::PartitionRequestClient,
         input_gate::{GateError, InputGate},
         network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool, NetworkPoolError},
         result_partition::{BufferWritingResultPartition, ResultPartitionSpec},
@@ -234,4 +235,49 @@ fn k16_tasks_in_few_buffers() {
     );
     drop(partitions);
     assert_eq!(few.number_of_available_segments(), 10 + exclusive - 1);
+}
+
+/// A connection on which nothing is sent.
+struct Nowhere;
+
+impl PartitionRequestClient for Nowhere {
+    fn request_subpartition(&self, _initial_credit: usize) {}
+    fn notify_credit_available(&self) {}
+    fn notify_new_buffer_size(&self, _bytes: usize) {}
+    fn resume_consumption(&self) {}
+    fn close(&self) {}
+}
+
+#[test]
+fn a_gate_tells_what_is_used_and_gives_everything_back() {
+    let settings = ShuffleSettings::default_of(FlinkVersion::V2_3);
+    let network = network(2 * 2 + 8);
+    let gate = input(&network, settings, ResultType::PipelinedBounded, 2).unwrap();
+    let figures = || {
+        (
+            gate.exclusive_buffers_used(),
+            gate.floating_buffers_used(),
+            gate.buffers_in_use(),
+        )
+    };
+    assert!(gate.announce_buffer_size(100).is_err(), "nobody to tell");
+    let channels = gate.channels();
+    for channel in channels {
+        channel.request_subpartition(Arc::new(Nowhere));
+    }
+    assert_eq!(figures(), (0, 0, 0));
+    // One exclusive buffer, then a floating one that was free.
+    let first = channels[0].request_buffer().unwrap();
+    channels[0].on_buffer(first, 0, Some(2)).unwrap();
+    assert_eq!(figures(), (1, 0, 3));
+    let second = channels[0].request_buffer().unwrap();
+    channels[0].on_buffer(second, 1, Some(1)).unwrap();
+    assert_eq!(figures(), (1, 1, 3));
+
+    channels[1].release_all_resources();
+    gate.announce_buffer_size(100).unwrap();
+    gate.close();
+    gate.close();
+    assert!(gate.pool().is_destroyed());
+    assert_eq!(network.number_of_available_segments(), 12);
 }

@@ -15,6 +15,8 @@ use headroom::{
     },
     pool::{
         availability::WaitLimit,
+        buffer::DataType,
+        local_pool::LocalPoolError,
         network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool},
         redistribution::UNBOUNDED,
         result_partition::{BufferWritingResultPartition, PartitionError, ResultPartitionSpec},
@@ -253,4 +255,117 @@ fn l8_limits_beyond_the_segment() {
     assert_eq!(sizes_of_both(&partition), [[1024, 6], [1024, 6]]);
     broadcast(&mut partition, 1030);
     assert_eq!(sizes_of_both(&partition), [[1024, 6], [1024, 6]]);
+}
+
+#[test]
+fn a_writer_that_waits_is_freed_by_the_end_of_its_pool() {
+    let global = network(1, 16);
+    let mut partition = partition_with(&global, 1, ONE_BUFFER);
+    let pool = partition.pool().clone();
+    emit(&mut partition, 0, 16);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| partition.emit_record(&[1], 0, WaitLimit::none()));
+        pool.lazy_destroy();
+        let error = writer.join().unwrap().unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                PartitionError::Pool(LocalPoolError::Destroyed { .. })
+            ),
+            "{error}"
+        );
+    });
+    // What was written is still to be read, and its buffer goes home then.
+    assert_eq!(global.number_of_available_segments(), 0);
+    assert_eq!(sizes(&partition.subpartitions()[0]), [16]);
+    assert_eq!(global.number_of_available_segments(), 1);
+}
+
+#[test]
+fn what_is_written_is_counted_until_it_is_read() {
+    let mut partition = two_subpartitions();
+    emit(&mut partition, 0, 5);
+    assert_eq!((partition.bytes_out(), partition.buffers_out()), (0, 0));
+    // What was for one alone ends there.
+    broadcast(&mut partition, 1024);
+    assert_eq!(
+        (partition.bytes_out(), partition.buffers_out()),
+        (5 + 2 * 1024, 3)
+    );
+    partition
+        .broadcast_event(vec![1; 8], DataType::AlignedCheckpointBarrier)
+        .unwrap();
+    assert_eq!(
+        [0, 1].map(|target| partition.queued_bytes(target)),
+        [1037, 1032]
+    );
+    assert_eq!(partition.queued_bytes(2), 0);
+    assert_eq!(partition.queued_buffers(), 3 + 2);
+    partition.finish().unwrap();
+    partition.finish().unwrap();
+    assert_eq!(partition.queued_bytes(1), 1036);
+    assert_eq!(sizes_of_both(&partition), [vec![5, 1024, 8], vec![1024, 8]]);
+    for subpartition in partition.subpartitions() {
+        subpartition.resume_consumption().unwrap();
+    }
+    assert_eq!(sizes_of_both(&partition), [[4], [4]]);
+    assert_eq!([0, 1].map(|target| partition.queued_bytes(target)), [0, 0]);
+}
+
+#[test]
+fn a_flush_makes_the_last_buffer_count() {
+    let mut partition = two_subpartitions();
+    for target in [0, 1] {
+        emit(&mut partition, target, 5);
+    }
+    let available = |partition: &BufferWritingResultPartition| {
+        [0, 1].map(|target: usize| {
+            partition.subpartitions()[target]
+                .availability(true)
+                .is_available
+        })
+    };
+    assert_eq!(available(&partition), [false, false]);
+    partition.flush(1);
+    partition.flush(2);
+    assert_eq!(available(&partition), [false, true]);
+    partition.flush_all();
+    assert_eq!(available(&partition), [true, true]);
+}
+
+#[test]
+fn nothing_is_written_where_nobody_reads_it() {
+    let no_wait = WaitLimit::timeout(Duration::ZERO);
+    let mut partition = two_subpartitions();
+    let error = partition.emit_record(&[1], 2, no_wait).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no subpartition 2: the partition has 2"
+    );
+    partition.finish().unwrap();
+    assert!(matches!(
+        partition.emit_record(&[1], 0, no_wait),
+        Err(PartitionError::Finished)
+    ));
+    partition.release();
+    assert!(matches!(
+        partition.broadcast_record(&[1], no_wait),
+        Err(PartitionError::Released)
+    ));
+    assert!(matches!(
+        partition.broadcast_event(vec![1], DataType::Event),
+        Err(PartitionError::Released)
+    ));
+    assert!(matches!(partition.finish(), Err(PartitionError::Released)));
+    assert_eq!(partition.queued_buffers(), 0);
+}
+
+#[test]
+fn a_partition_that_is_dropped_gives_everything_back() {
+    let global = network(10, 16);
+    let mut partition = partition(&global, ResultType::PipelinedBounded, 2);
+    emit(&mut partition, 0, 20);
+    broadcast(&mut partition, 4);
+    drop(partition);
+    assert_eq!(global.number_of_available_segments(), 10);
 }
