@@ -192,7 +192,7 @@ fn tell_migration(text: &mut String, name: &str, migration: Result<Migration, Re
             text,
             "  {:?} {}: {}",
             note.kind,
-            note.key.as_deref().unwrap_or("-"),
+            note.key.unwrap_or("-"),
             note.message
         );
     }
