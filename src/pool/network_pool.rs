@@ -242,14 +242,17 @@ impl NetworkBufferPool {
     /// Destroys every local pool. What their buffers hold comes back one by one.
     ///
     /// # Errors
-    /// `StillRegistered` when pools were created meanwhile.
+    /// `StillGuaranteed` when exclusive segments are out, or pools were created meanwhile.
     pub fn destroy_all_buffer_pools(&self) -> Result<(), NetworkPoolError> {
         for pool in self.core.pools() {
             pool.destroy();
         }
-        match self.number_of_registered_pools() {
-            0 => Ok(()),
-            registered => Err(NetworkPoolError::StillRegistered { registered }),
+        match (
+            self.number_of_registered_pools(),
+            self.number_of_required_segments(),
+        ) {
+            (0, 0) => Ok(()),
+            (pools, required) => Err(NetworkPoolError::StillGuaranteed { pools, required }),
         }
     }
 

@@ -118,6 +118,58 @@ fn g4_usage_after_destroy() {
     assert_eq!(network.number_of_segments(), 0);
 }
 
+/// Destroying all local pools tells when exclusive segments are still out: 4 of them keep their guarantee.
+#[test]
+fn destroying_all_tells_of_guarantees_that_are_left() {
+    let network = network(10);
+    let pool = create(&network, 2, UNBOUNDED);
+    let exclusive = network.request_unpooled_segments(4).unwrap();
+    let error = network.destroy_all_buffer_pools().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            NetworkPoolError::StillGuaranteed {
+                pools: 0,
+                required: 4
+            }
+        ),
+        "{error}"
+    );
+    assert!(pool.is_destroyed());
+    network.recycle_unpooled_segments(exclusive);
+    network.destroy_all_buffer_pools().unwrap();
+}
+
+/// The last free segment goes to the pool that is created, and not to one that grows by the distribution.
+#[test]
+fn a_new_pool_comes_before_those_that_grow() {
+    let network = network(10);
+    let elder = create(&network, 1, UNBOUNDED);
+    elder.set_number_of_buffers(1).unwrap();
+    let held = elder.request_segment().unwrap();
+    let others: Vec<_> = std::iter::from_fn(|| network.request_pooled_segment())
+        .take(8)
+        .collect();
+    assert_eq!(network.number_of_available_segments(), 1);
+    let younger = create(&network, 4, 4);
+    assert_eq!(elder.number_of_buffers(), 6);
+    assert_eq!(younger.number_of_available_segments(), 1);
+    assert_eq!(elder.number_of_available_segments(), 0);
+    drop((held, others));
+}
+
+/// Asking for no exclusive segments changes nothing: a pool that was given another size keeps it.
+#[test]
+fn no_exclusive_segments_distribute_nothing() {
+    let network = network(10);
+    let pool = create(&network, 2, UNBOUNDED);
+    pool.set_number_of_buffers(5).unwrap();
+    assert!(network.request_unpooled_segments(0).unwrap().is_empty());
+    assert_eq!(pool.number_of_buffers(), 5);
+    drop(network.request_unpooled_segments(1).unwrap());
+    assert_eq!(pool.number_of_buffers(), 10);
+}
+
 /// All local pools together give exactly the 10 segments there are; destroying them leaves the network pool as it was,
 /// and what is out comes back.
 #[test]

@@ -64,11 +64,17 @@ pub enum NetworkPoolError {
         /// What the kernel said, if it was asked.
         source: Option<MappingError>,
     },
-    /// Local pools were created while all were destroyed.
-    #[error("{registered} local pools are registered after all were destroyed")]
-    StillRegistered {
-        /// How many.
-        registered: usize,
+    /// Somebody has a guarantee after all local pools were destroyed: exclusive segments are out, or pools were created
+    /// meanwhile.
+    #[error(
+        "{required} segments are guaranteed to {pools} local pools and to exclusive segments after all local pools \
+         were destroyed"
+    )]
+    StillGuaranteed {
+        /// How many local pools there are.
+        pools: usize,
+        /// How many segments are guaranteed, to them and as exclusive ones.
+        required: usize,
     },
 }
 

@@ -106,10 +106,10 @@ impl NetworkCore {
             let mut books = self.books.lock();
             self.guarantee(&mut books, spec.required)?;
             let pool = LocalCore::new(Arc::clone(self), spec);
+            // Its first segment is one that it is guaranteed, so it comes before what others may have beyond theirs.
+            pool.refresh(&mut aftermath);
             books.pools.push(Arc::clone(&pool));
             self.redistribute(&books, &mut aftermath);
-            // Its size may be the one that it has, and its first segment is fetched ahead all the same.
-            pool.refresh(&mut aftermath);
             pool
         };
         aftermath.run();
@@ -122,6 +122,10 @@ impl NetworkCore {
         {
             let mut books = self.books.lock();
             self.guarantee(&mut books, number)?;
+            if number == 0 {
+                // Nothing changed, so nobody gets another size, as in Flink.
+                return Ok(());
+            }
             books.exclusive += number;
             self.redistribute(&books, &mut aftermath);
         }
