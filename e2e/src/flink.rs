@@ -1,7 +1,10 @@
 //! Real Flink: its memory code asked for an answer, and whole Flink processes started.
 //!
 //! The jars are Maven artifacts of released Flink, named in `e2e/flink/*/pom.xml`; Maven keeps them in
-//! its own cache. Needs a JDK (17) and Maven; [`missing`] says which of them the host lacks.
+//! its own cache. Needs a JDK (17) and Maven; [`missing`] says which of them the host lacks. [`dialogue`] keeps a program
+//! of ours running beside Flink's classes.
+
+pub mod dialogue;
 
 use std::{
     fs,
@@ -37,6 +40,8 @@ pub enum Part {
     Process,
     /// What the program in `e2e/flink/src/answers` asks, 1.9 and later.
     Answers,
+    /// The memory pools with the Netty that their buffers are made of, 1.18 and later.
+    Pools,
 }
 
 impl Part {
@@ -45,6 +50,7 @@ impl Part {
             Self::Memory => "memory",
             Self::Process => "process",
             Self::Answers => "answers",
+            Self::Pools => "pools",
         }
     }
 
