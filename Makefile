@@ -131,6 +131,13 @@ flink-diff: ## Released Flink and the solver, the same random questions (N=10000
 	@$(CARGO) run --quiet --release --package e2e --bin flink-diff --locked -- \
 	  --versions '$(or $(VERSIONS),all)' --questions '$(or $(N),100000)' $(if $(SEED),--seed '$(SEED)')
 
+.PHONY: pool-diff
+pool-diff: ## Released Flink's memory pools and ours, the same random steps (N=100000 VERSIONS=2.3.0 SEED=; needs a JDK 17 and Maven)
+	$(call step,comparing the pools with released Flink)
+	@$(CARGO) build --release --package e2e --bin pool-diff --locked
+	@$(CARGO) run --quiet --release --package e2e --bin pool-diff --locked -- \
+	  --versions '$(or $(VERSIONS),2.3.0)' --steps '$(or $(N),100000)' $(if $(SEED),--seed '$(SEED)')
+
 ##@ Generated files
 
 .PHONY: generate

@@ -13,6 +13,7 @@
 //! | [`controller`] | builds and runs a controller as a child process |
 //! | [`flink`] | real Flink: asked for its answer, and started |
 //! | [`flink_diff`] | the solver against Flink, on random questions |
+//! | [`pool_diff`] | the segment pools against Flink's, on random steps |
 //! | [`programs`] | kubectl, helm and kubeconform against a cluster; SARIF logs against their schema |
 //! | [`wait`] | waits with a deadline and says what it saw instead |
 //! | [`process`] | processes that end with us; their memory and processor time |
@@ -71,6 +72,7 @@ pub mod controller;
 pub mod flink;
 pub mod flink_diff;
 pub mod kwok;
+pub mod pool_diff;
 pub mod process;
 pub mod programs;
 pub mod tools;

@@ -18,6 +18,7 @@ mod pool;
 mod pool_codes;
 mod pool_conflict;
 mod pool_definition;
+mod pool_diff;
 mod pool_input;
 mod pool_lifecycle;
 mod pool_main;

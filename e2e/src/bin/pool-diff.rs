@@ -1,0 +1,95 @@
+//! `pool-diff`: the same random steps through released Flink's pools and through ours, and where they differ.
+
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::Parser;
+use e2e::{
+    flink,
+    flink_diff::versions::Release,
+    pool_diff::{Plan, compare, releases},
+};
+
+/// Plays the same random steps through released Flink's memory pools and through ours, and reports where they differ.
+///
+/// Each release runs in one warm process, from jars that Maven fetches at the first run. After every step the answers
+/// and all figures are compared. A mismatch is made as small as it can be and printed with what differs.
+///
+/// Exit codes: 0 everything agrees, 1 not so, 2 a release could not be asked.
+#[derive(Debug, Parser)]
+#[command(name = "pool-diff")]
+struct Arguments {
+    /// Releases from 1.18 on, separated by blanks or commas: 1.20, 2.3.0, or all
+    #[arg(long, default_value = "2.3.0", value_name = "VERSIONS")]
+    versions: String,
+
+    /// Steps for each release, at least
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    steps: usize,
+
+    /// The same seed plays the same steps; default: the time
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// Say also how often each kind of step came out how
+    #[arg(long)]
+    details: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(missing) = flink::missing() {
+        eprintln!("error: {missing}");
+        return ExitCode::from(2);
+    }
+    let asked = match arguments.versions.as_str() {
+        "all" => Ok(releases()),
+        versions => Release::list(versions),
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(older) = asked.iter().find(|release| !releases().contains(release)) {
+        eprintln!(
+            "error: the pools of Flink {older} count otherwise; from 1.18 on they can be compared"
+        );
+        return ExitCode::from(2);
+    }
+    let seed = arguments.seed.unwrap_or_else(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs())
+    });
+    println!("seed {seed}");
+    let plan = Plan {
+        steps: arguments.steps,
+        seed,
+    };
+    let (mut different, mut not_asked) = (0, 0);
+    for release in asked {
+        match compare(release, &plan) {
+            Ok(comparison) => {
+                print!("{}", comparison.report());
+                if arguments.details {
+                    print!("{}", comparison.details());
+                }
+                different += usize::from(!comparison.is_sound());
+            }
+            Err(error) => {
+                println!("Flink {release}: not asked: {error:#}");
+                not_asked += 1;
+            }
+        }
+    }
+    match (different, not_asked) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(2),
+        _ => ExitCode::from(1),
+    }
+}
