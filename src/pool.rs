@@ -27,3 +27,4 @@ pub(crate) mod sync;
 pub mod task_io;
 pub mod throughput;
 pub mod timer_gauge;
+pub mod view;

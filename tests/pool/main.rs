@@ -23,9 +23,11 @@ mod segment_access;
 mod segment_bulk;
 mod segment_corners;
 mod segment_life;
+mod spanning;
 mod task_io;
 mod throughput;
 mod timer_gauge;
+mod view;
 
 /// Waits until another thread has come so far, and fails when it does not.
 fn wait_until(condition: impl Fn() -> bool) {
