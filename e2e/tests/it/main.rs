@@ -7,6 +7,7 @@ mod audit;
 mod cluster;
 mod command;
 mod flink_diff;
+mod flink_pages;
 mod install;
 mod install_forms;
 mod install_helm;
