@@ -8,12 +8,13 @@ use headroom::{
     pool::{
         extent::{Extent, Fit, FreeExtents},
         memory_budget::MemoryBudget,
+        memory_manager::{DEFAULT_PAGE_SIZE, MemoryManager},
     },
 };
 
-/// The nanoseconds of one call, the least of several rounds: what disturbs a measurement only ever adds to it.
+/// The nanoseconds of one call, the least of many short rounds: what disturbs a measurement only ever adds to it.
 fn nanoseconds(calls: u32, mut call: impl FnMut()) -> f64 {
-    let rounds = (0..7).map(|_| {
+    let rounds = (0..50).map(|_| {
         let started = Instant::now();
         for _ in 0..calls {
             call();
@@ -35,7 +36,7 @@ fn figure(name: &str, nanoseconds: f64, bar: f64) {
 #[ignore = "a measurement"]
 fn budget_reserve_and_release() {
     let budget = MemoryBudget::new(Bytes::GIBI);
-    let time = nanoseconds(1_000_000, || {
+    let time = nanoseconds(100_000, || {
         let _ = black_box(&budget).reserve(black_box(Bytes(32 << 10)));
         let _ = black_box(&budget).release(black_box(Bytes(32 << 10)));
     });
@@ -63,7 +64,7 @@ fn extent_take_and_release() {
             start += pages + 1 + next(40);
         }
         assert_eq!(extents.free_space().extents, 10_000);
-        let time = nanoseconds(300_000, || {
+        let time = nanoseconds(20_000, || {
             let taken = extents.take(1 + next(40), fit);
             if let Some(taken) = black_box(taken) {
                 extents.release(taken).unwrap();
@@ -75,4 +76,53 @@ fn extent_take_and_release() {
             1000.0,
         );
     }
+}
+
+/// 1,024 pages of 32 KiB are allocated and released, as a list and by taking them away; a single page, and a pin.
+#[test]
+#[ignore = "a measurement"]
+fn pages_allocate_and_release() {
+    let manager = MemoryManager::create(Bytes::GIBI, DEFAULT_PAGE_SIZE).unwrap();
+    let owner = manager.register_owner("sort");
+    let mut segments = Vec::with_capacity(1024);
+    let list = nanoseconds(100, || {
+        manager
+            .allocate_pages_into(owner, 1024, &mut segments)
+            .unwrap();
+        manager.release_list(black_box(&mut segments)).unwrap();
+    });
+    figure(
+        "1,024 pages: allocate and release as a list",
+        list,
+        30_000.0,
+    );
+    let away = nanoseconds(100, || {
+        manager
+            .allocate_pages_into(owner, 1024, &mut segments)
+            .unwrap();
+        manager.release_all(owner).unwrap();
+        manager.release_list(black_box(&mut segments)).unwrap();
+    });
+    figure("1,024 pages: allocate, take away and drop", away, 45_000.0);
+    let single = nanoseconds(20_000, || {
+        manager
+            .allocate_pages_into(owner, 1, &mut segments)
+            .unwrap();
+        segments.clear();
+    });
+    figure("one page: allocate and drop", single, 150.0);
+    let extent = nanoseconds(20_000, || {
+        drop(black_box(manager.allocate_extent(owner, 8, Fit::Best)));
+    });
+    figure("an extent of 8 pages: allocate and drop", extent, 250.0);
+    let mut page = manager.allocate_pages(owner, 1).unwrap();
+    let pin = nanoseconds(100_000, || {
+        drop(black_box(page[0].pin()));
+    });
+    figure("pin and unpin", pin, 25.0);
+    let reservation = nanoseconds(100_000, || {
+        manager.reserve_memory(owner, DEFAULT_PAGE_SIZE).unwrap();
+        manager.release_memory(owner, DEFAULT_PAGE_SIZE).unwrap();
+    });
+    figure("reserve and release bytes for an owner", reservation, 150.0);
 }
