@@ -24,6 +24,7 @@ pub mod regulator;
 pub mod result_partition;
 pub mod segment;
 pub mod shared_resources;
+pub mod slot_table;
 pub mod subpartition;
 pub(crate) mod sync;
 pub mod task_io;

@@ -25,6 +25,7 @@ mod segment_bulk;
 mod segment_corners;
 mod segment_life;
 mod shared_resources;
+mod slot_table;
 mod spanning;
 mod task_io;
 mod throughput;
