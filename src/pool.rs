@@ -7,6 +7,7 @@
 mod aftermath;
 mod arena;
 pub mod availability;
+pub mod batch_read_pool;
 pub mod buffer;
 pub mod credit;
 pub mod debloat;

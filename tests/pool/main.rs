@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod batch_read_pool;
 mod buffer;
 mod credit;
 mod credit_exchange;
