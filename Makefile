@@ -55,7 +55,7 @@ bench: ## The figures, each beside its bar and the floor (ten minutes; ARGUMENTS
 	@$(CARGO) run --quiet --release --package e2e --bin bench --locked -- $(ARGUMENTS)
 
 .PHONY: test
-test: prerequisites fmt core layers lint unit doc deny generated e2e ## Everything that must hold (what CI runs)
+test: prerequisites fmt core layers lint unit conformance doc deny generated e2e ## Everything that must hold (what CI runs)
 	@printf '\nmake test: everything holds, after %d s\n' "$$(($$(date +%s) - $(START)))"
 
 ##@ Parts of make test
@@ -86,6 +86,11 @@ layers: ## Each layer above it compiles with its own feature alone
 unit: ## Tests that need nothing but this checkout: unit, property, golden, recorded Flink answers
 	$(call step,tests that need no cluster)
 	@$(CARGO) test --package headroom --locked
+
+.PHONY: conformance
+conformance: ## The table of the pools' conformance list is what their tests show
+	$(call step,conformance of the segment pools)
+	@$(CARGO) run --quiet --package e2e --bin pool-conformance --locked -- --check
 
 .PHONY: doc
 doc: ## Build the API documentation, warnings denied
@@ -143,6 +148,7 @@ pool-diff: ## Released Flink's memory pools and ours, the same random steps (N=1
 .PHONY: generate
 generate: ## Write the generated files anew (the definition in crds/, the chart, golden files)
 	@UPDATE=1 INSTA_UPDATE=always $(CARGO) test --package headroom --locked
+	@$(CARGO) run --quiet --package e2e --bin pool-conformance --locked
 
 # The golden tests of `unit` compare every generated file with what the code says; this asks git
 # too, so that a file which a test wrote by mistake does not go unseen in CI.
