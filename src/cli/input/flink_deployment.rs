@@ -285,7 +285,7 @@ fn operator_memory(text: &str) -> Result<(String, Option<String>), String> {
     let is_decimal = upper.ends_with(|last: char| last.is_ascii_uppercase());
     let remark = is_decimal
         .then(|| format!("{text}, which the operator takes for the decimal {upper}, {bytes}"));
-    Ok((memory_size::text(bytes), remark))
+    Ok((bytes.get().to_string(), remark))
 }
 
 /// The resource's CPU cores, which the operator passes on.
