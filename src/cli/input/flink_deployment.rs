@@ -380,6 +380,8 @@ mod tests {
             assert!(operator_memory(text).is_err(), "{text}");
         }
         // Flink takes a bare number for bytes.
-        assert!(operator_memory("2048").unwrap().1.is_some());
+        assert!(operator_memory("2048b").unwrap().1.is_some());
+        // The solver says it.
+        assert!(operator_memory("2048").unwrap().1.is_none());
     }
 }
