@@ -431,7 +431,11 @@ pub(super) fn every_candidate(options: &Options<'_>) -> Vec<Candidate> {
 pub(in crate::budget) fn respelled_size(text: &str) -> Option<Bytes> {
     let positive = text.trim().trim_start_matches(['-', '+']).replace('_', "");
     // A decimal number without a unit is a fraction in the wrong place, or anything but bytes.
-    if positive.contains('.') && positive.ends_with(|last: char| last.is_ascii_digit()) {
+    let is_decimal = positive.contains('.')
+        && positive
+            .chars()
+            .all(|character| character == '.' || character.is_ascii_digit());
+    if is_decimal {
         return None;
     }
     memory_size::parse(&positive).ok().or_else(|| {
