@@ -15,7 +15,7 @@ use self::{
     bound::{Start, Verdict, nearest},
     candidates::{Candidate, candidates, every_candidate},
     movable::{Movable, fraction_of},
-    pressure::{Pressure, part_of, pressure},
+    pressure::{Pressure, pressure},
 };
 use super::{
     effective::Options,
@@ -259,21 +259,6 @@ impl Search<'_> {
         self.settled(Movable::Fraction(id), range, self.options.is_set(id))
     }
 
-    /// Where to begin with a fraction: the part that it gave is less by the gap.
-    fn first_fraction(&self, id: Id, current: f32, gap: u64) -> Option<u64> {
-        let part = part_of(self.target, id).filter(|part| *part > Bytes::ZERO)?;
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "only where a search begins"
-        )]
-        let first = {
-            let left = 1.0 - gap as f64 / part.get() as f64;
-            (f64::from(current) * left.max(0.0)) as f32
-        };
-        Some(u64::from(first.to_bits()).min(u64::from(current.to_bits()) - 1))
-    }
-
     /// A value moved from the first of the range towards the second, and no farther than it has to be; `is_written`
     /// where it stands at the first already.
     fn settled(
@@ -296,12 +281,6 @@ impl Search<'_> {
         let start = Start {
             value: current,
             gap: gap.map(|gap| gap.div_ceil(movable.unit())),
-            first: match movable {
-                Movable::Fraction(id) => {
-                    gap.and_then(|gap| self.first_fraction(id, fraction_of(current), gap))
-                }
-                _ => None,
-            },
         };
         let bound = nearest(&start, end, |value| {
             let findings = probe.findings_after(movable.edit(value));

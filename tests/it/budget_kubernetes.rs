@@ -371,6 +371,14 @@ fn a_slot_that_does_not_fit_says_what_would_make_the_task_manager_large_enough()
             "spec.flinkConfiguration[taskmanager.memory.task.off-heap.size]",
         ),
         (
+            contained(&[
+                (options::TASK_OFF_HEAP_SIZE, "900m"),
+                (options::MANAGED_SIZE, "100m"),
+            ]),
+            slot(0, 901, 0),
+            "spec.flinkConfiguration[taskmanager.memory.task.off-heap.size]",
+        ),
+        (
             contained(&[(options::TASK_HEAP_SIZE, "64m")]),
             slot(65, 0, 0),
             "spec.flinkConfiguration[taskmanager.memory.task.heap.size]",

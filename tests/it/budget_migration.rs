@@ -275,25 +275,39 @@ proptest! {
 
 #[test]
 fn a_container_that_is_too_small_grows_and_says_by_how_much() {
-    let old = configuration(&[("taskmanager.heap.size", "1024m".to_owned())]);
-    let migration = migrate(
-        &old,
-        &Question {
-            deployment: Deployment::Container { size: None },
-            to: FlinkVersion::V2_3,
-            managed: ManagedMemory::Keep,
-        },
-    )
-    .unwrap();
-    assert!(!migration.keeps_sizes());
-    let lost: Vec<&str> = migration
-        .notes
-        .iter()
-        .filter(|note| note.kind == NoteKind::Lost)
-        .map(|note| note.message.as_str())
-        .collect();
-    assert_eq!(lost.len(), 1);
-    assert!(lost[0].contains("228 MiB more"), "{lost:?}");
+    // Managed memory that lay beside the heap already makes no room by being taken from it.
+    for (is_off_heap, cut_off, more) in [(false, 600, "228 MiB more"), (true, 300, "276 MiB more")]
+    {
+        let old = configuration(&[
+            ("taskmanager.heap.size", "1024m".to_owned()),
+            ("jobmanager.heap.size", "4g".to_owned()),
+            ("taskmanager.memory.off-heap", is_off_heap.to_string()),
+            ("containerized.heap-cutoff-min", cut_off.to_string()),
+        ]);
+        let migration = migrate(
+            &old,
+            &Question {
+                deployment: Deployment::Container { size: None },
+                to: FlinkVersion::V2_3,
+                managed: ManagedMemory::Keep,
+            },
+        )
+        .unwrap();
+        assert!(!migration.keeps_sizes());
+        let lost: Vec<&str> = migration
+            .notes
+            .iter()
+            .filter(|note| note.kind == NoteKind::Lost)
+            .map(|note| note.message.as_str())
+            .collect();
+        assert_eq!(lost.len(), 1);
+        assert!(lost[0].contains(more), "{lost:?}");
+        assert_ne!(
+            lost[0].contains("--managed from-heap"),
+            is_off_heap,
+            "{lost:?}"
+        );
+    }
 }
 
 #[test]

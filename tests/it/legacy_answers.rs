@@ -25,14 +25,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// `mebibytes=4096 migrate KEY=VALUE`: what the options make of so many mebibytes, where the scripts do not say it, and
-/// with `migrate` what becomes of them.
+/// with `migrate` (or `migrate=1.10`, for another version than 1.20) what becomes of them.
 fn answer(question: &str) -> String {
-    let (mut mebibytes, mut is_migrated) = (4096, false);
+    let (mut mebibytes, mut migrated_to) = (4096, None);
     let mut configuration = Configuration::new();
     for word in question.split(' ').filter(|word| !word.is_empty()) {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         if key == "migrate" {
-            is_migrated = true;
+            migrated_to = Some(match value {
+                "" => FlinkVersion::V1_20,
+                version => version.parse().unwrap(),
+            });
         } else if key == "mebibytes" {
             mebibytes = value.parse().unwrap();
         } else {
@@ -82,9 +85,9 @@ fn answer(question: &str) -> String {
             unreadable.setting.key, unreadable.setting.value, unreadable.default
         );
     }
-    if !is_migrated {
+    let Some(to) = migrated_to else {
         return text;
-    }
+    };
     let size = u64::try_from(mebibytes).ok().map(Bytes::from_mebibytes);
     for (name, deployment, managed) in [
         ("standalone", Deployment::Standalone, ManagedMemory::Keep),
@@ -101,7 +104,7 @@ fn answer(question: &str) -> String {
     ] {
         let question = Question {
             deployment,
-            to: FlinkVersion::V1_20,
+            to,
             managed,
         };
         tell_migration(&mut text, name, migrate(&configuration, &question));
@@ -170,14 +173,22 @@ fn tell_migration(text: &mut String, name: &str, migration: Result<Migration, Re
     };
     let _ = writeln!(text, "{name}: {keeps}");
     for option in &migration.options {
-        let _ = writeln!(text, "  {}: {}", option.key, option.value);
+        let _ = writeln!(
+            text,
+            "  {}: {}: {}",
+            option.key, option.value, option.reason
+        );
     }
     for setting in &migration.carried_over {
         let _ = writeln!(text, "  as it was: {}: {}", setting.key, setting.value);
     }
-    // Each size of 1.9 with where it comes from stands in its own answer above.
-    let differences = migration.task_manager.iter().chain(&migration.job_manager);
-    for one in differences.filter(|one| {
+    for one in &migration.job_manager {
+        let mut words = String::new();
+        tell_value(&mut words, &serde_json::to_value(one).unwrap());
+        let _ = writeln!(text, "  JobManager{words}");
+    }
+    // Each size of a TaskManager of 1.9 with where it comes from stands in its own answer above.
+    for one in migration.task_manager.iter().filter(|one| {
         one.difference_bytes
             .is_some_and(|difference| difference != 0)
     }) {

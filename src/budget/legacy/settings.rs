@@ -205,11 +205,10 @@ pub(super) fn java_float(value: f32) -> String {
     // The shortest digits of the float, read as a double, are the double's shortest digits too.
     // Of the shortest texts with two digits, which Java writes at least, the nearest counts: 1.4E-45, not 1.0E-45.
     let nearest = format!("{value:.1e}");
-    let shortest = format!("{value:e}");
-    let text = if !shortest.contains('.') && nearest.parse() == Ok(value) {
+    let text = if nearest.parse() == Ok(value) {
         nearest
     } else {
-        shortest
+        format!("{value:e}")
     };
     decimal::java_double(text.parse().unwrap_or(f64::from(value)))
 }

@@ -385,10 +385,9 @@ fn awk_fraction<'a>(
 
 /// What awk takes for a number: decimal digits with an optional point, sign and exponent.
 fn awk_number(text: &str) -> Option<f64> {
-    let is_number = text.bytes().any(|byte| byte.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E'));
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E'));
     // Rust reads the same forms of these characters as awk does.
     is_number.then(|| text.parse().ok()).flatten()
 }

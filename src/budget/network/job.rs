@@ -291,7 +291,7 @@ impl JobShape {
         };
         for exchange in &self.exchanges {
             let (from, to) = (regions[exchange.from], regions[exchange.to]);
-            if exchange.result_type.is_pipelined() && from != to {
+            if exchange.result_type.is_pipelined() {
                 for region in &mut regions {
                     if *region == to {
                         *region = from;
@@ -568,6 +568,60 @@ mod tests {
                 .slots_on_taskmanager,
             2
         );
+    }
+
+    /// Slots with a subtask of each of three vertices, of two of them, and of one.
+    #[test]
+    fn a_slot_holds_a_subtask_of_each_vertex_that_has_enough() {
+        let settings = ShuffleSettings::default_of(FlinkVersion::V2_1);
+        let pipelined = |from, to| {
+            exchange(
+                from,
+                to,
+                Distribution::AllToAll,
+                ResultType::PipelinedBounded,
+            )
+        };
+        let vertices = vec![
+            vertex("a", 1, None),
+            vertex("b", 3, None),
+            vertex("c", 9, None),
+        ];
+        let exchanges = vec![pipelined(0, 1), pipelined(1, 2)];
+        let job = JobShape::new(vertices.clone(), exchanges.clone()).unwrap();
+        assert_eq!(job.vertices(), vertices);
+        assert_eq!(job.exchanges(), exchanges);
+        let buffers = job.buffers(&settings, &cluster(5)).unwrap();
+        let required: Vec<u64> = buffers
+            .vertices
+            .iter()
+            .map(|vertex| vertex.required)
+            .collect();
+        let [a, b, c] = required[..] else {
+            panic!("{required:?}")
+        };
+        assert_eq!(buffers.required, (a + b + c) + 2 * (b + c) + 2 * c);
+    }
+
+    /// In a batch job only what a pipelined exchange connects shares slots.
+    #[test]
+    fn vertices_behind_a_blocking_exchange_have_slots_of_their_own() {
+        let settings = ShuffleSettings::default_of(FlinkVersion::V2_1);
+        let all_to_all =
+            |from, to, result_type| exchange(from, to, Distribution::AllToAll, result_type);
+        let job = JobShape::new(
+            vec![
+                vertex("a", 1, None),
+                vertex("b", 5, None),
+                vertex("c", 4, None),
+            ],
+            vec![
+                all_to_all(0, 1, ResultType::Blocking),
+                all_to_all(1, 2, ResultType::PipelinedBounded),
+            ],
+        )
+        .unwrap();
+        assert_eq!(job.buffers(&settings, &cluster(4)).unwrap().slots, 1 + 5);
     }
 
     #[test]

@@ -138,15 +138,12 @@ pub(in crate::budget) fn nearest(role: Role, key: &str) -> Option<&'static str> 
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into an option's key.
 ///
-/// What both begin and end with is left out first: options share most of their letters.
+/// What both begin with is left out first: options share most of their letters.
 fn edit_distance(text: &str, key: &'static str) -> usize {
     let same = text.bytes().zip(key.bytes());
     let beginning = same.take_while(|(one, other)| one == other).count();
     // Keys are ASCII, so what a text shares with one ends between two characters.
-    let (text, key) = (&text[beginning..], &key[beginning..]);
-    let same = text.bytes().rev().zip(key.bytes().rev());
-    let end = same.take_while(|(one, other)| one == other).count();
-    strsim::osa_distance(&text[..text.len() - end], &key[..key.len() - end])
+    strsim::osa_distance(&text[beginning..], &key[beginning..])
 }
 
 #[cfg(test)]
@@ -191,13 +188,14 @@ mod tests {
                 "{misspelt}"
             );
         }
-        assert_eq!(
-            nearest(
-                Role::TaskManager,
-                "taskmanager.memory.something-else-entirely"
-            ),
-            None
-        );
+        for unlike in [
+            "taskmanager.memory.something-else-entirely",
+            // Not half of what tells them apart from each other is that of any option.
+            "taskmanager.memory.slice",
+            "taskmanager.memory.mango",
+        ] {
+            assert_eq!(nearest(Role::TaskManager, unlike), None, "{unlike}");
+        }
         for other in [
             "taskmanager.host",
             "task",

@@ -490,9 +490,6 @@ fn limit_at_fault(options: &Options<'_>, enough: Option<Bytes>) -> Option<LimitA
     let limit = options.request.container_limit?;
     let plain = Request {
         configuration: Configuration::new(),
-        container_limit: Some(limit),
-        memory_request: None,
-        cpu_limit: None,
         legacy_heap_environment: None,
         profile: Profile::Custom,
         reserves: options.reserves.clone(),

@@ -20,8 +20,6 @@ pub(super) struct Start {
     pub value: u64,
     /// By how much the sum is violated there.
     pub gap: Option<u64>,
-    /// Which value to try first, where more is known than the gap.
-    pub first: Option<u64>,
 }
 
 /// Changes of slope that are followed before the steps begin to double.
@@ -49,7 +47,6 @@ pub(super) fn nearest(
         gap: start.gap,
         slope: 1.0,
     };
-    let mut first = start.first;
     let mut stride = 1_u64;
     let (mut far, mut good) = (end, false);
     for round in 0_u32.. {
@@ -59,11 +56,7 @@ pub(super) fn nearest(
         if near.gap.is_none() || round >= PATIENCE {
             stride = stride.saturating_mul(2);
         }
-        let distance = match first.take() {
-            Some(first) => first.abs_diff(near.value).max(1),
-            None => near.estimate().max(stride),
-        };
-        far = toward(near.value, distance);
+        far = toward(near.value, near.estimate().max(stride));
         match judge(far) {
             Verdict::Short(gap) => near.move_to(far, gap),
             Verdict::Good => {
@@ -157,11 +150,7 @@ mod tests {
     use super::{Start, Verdict, nearest};
 
     fn start(value: u64, gap: Option<u64>) -> Start {
-        Start {
-            value,
-            gap,
-            first: None,
-        }
+        Start { value, gap }
     }
 
     #[test]
@@ -183,6 +172,61 @@ mod tests {
         assert_eq!(nearest(&start(5, Some(7)), 0, judge), None);
         let judge = |_| Verdict::Short(None);
         assert_eq!(nearest(&start(5, None), 1 << 40, judge), None);
+    }
+
+    /// What the search costs: each trial is a whole solve. A sum that grows by `slopes` tenths a step, first the one and
+    /// from the bend on the other, on the way to a bound.
+    fn trials(knows_gap: bool, slopes: (u64, u64), bend: u64, bound: u64, end: u64) -> String {
+        let begin = 1 << 20;
+        let mut tried = Vec::new();
+        let found = nearest(&start(begin, knows_gap.then_some(bound)), end, |value| {
+            let moved = value.abs_diff(begin);
+            let measured =
+                moved.min(bend) * slopes.0 / 10 + moved.saturating_sub(bend) * slopes.1 / 10;
+            tried.push(moved);
+            if measured < bound {
+                Verdict::Short(knows_gap.then(|| bound - measured))
+            } else if measured < bound + 100 {
+                Verdict::Good
+            } else {
+                Verdict::Beyond
+            }
+        });
+        format!(
+            "{:?} by {tried:?}",
+            found.map(|found| found.abs_diff(begin))
+        )
+    }
+
+    #[test]
+    fn few_values_are_tried() {
+        let none = u64::MAX;
+        let tried = [
+            trials(true, (10, 0), none, 5_000, 0),
+            trials(true, (10, 0), none, 5_000, 1 << 30),
+            trials(true, (4, 0), none, 5_000, 0),
+            trials(true, (40, 0), none, 5_000, 0),
+            trials(true, (10, 2), 3_000, 5_000, 0),
+            trials(true, (2, 10), 3_000, 5_000, 1 << 30),
+            trials(true, (2, 70), 3_000, 5_000, 1 << 30),
+            trials(false, (10, 0), none, 700, 1 << 30),
+            trials(false, (10, 0), none, 700, 0),
+            trials(true, (10, 0), 300, 700, 1 << 30),
+        ];
+        assert_eq!(
+            tried.join("\n"),
+            "\
+Some(5000) by [5000, 4999]
+Some(5000) by [5000, 4999]
+Some(12500) by [5000, 12500, 12499]
+Some(1250) by [5000, 2500, 1250, 625, 1249]
+Some(13000) by [5000, 7353, 13011, 13010, 10181, 13000, 12999]
+Some(7400) by [5000, 9616, 7308, 7400, 7399]
+Some(3629) by [5000, 2500, 3750, 3749, 3124, 3436, 3629, 3628]
+Some(700) by [2, 6, 14, 30, 62, 126, 254, 510, 1022, 766, 638, 639, 702, 701, 670, 671, 686, 687, 688, 689, 695, 696, 697, 698, 699, 700]
+Some(700) by [2, 6, 14, 30, 62, 126, 254, 510, 1022, 766, 638, 639, 702, 701, 670, 671, 686, 687, 688, 689, 695, 696, 697, 698, 699, 700]
+None by [700, 1634, 2568, 3502, 4436, 5370, 6304, 7238, 8172, 9106, 10040, 10974, 11908, 12842, 13776, 14710, 15644, 16668, 18716, 22812, 31004, 47388, 80156, 145692, 276764, 538908, 1063196, 2111772, 4208924, 8403228, 16791836, 33569052, 67123484, 134232348, 268450076, 536885532, 1072693248]"
+        );
     }
 
     proptest! {

@@ -121,16 +121,3 @@ pub(super) fn pressure(kind: &Kind) -> Option<Pressure> {
         _ => None,
     }
 }
-
-/// The part that a fraction gave, where the violation tells it.
-pub(super) fn part_of(kind: &Kind, fraction: Id) -> Option<Bytes> {
-    match (kind, fraction) {
-        (
-            Kind::ComponentsExceedFlink { parts, .. } | Kind::NetworkOutOfRange { parts, .. },
-            Id::ManagedFraction,
-        ) => parts.managed,
-        (Kind::ComponentsExceedFlink { parts, .. }, Id::NetworkFraction) => parts.network,
-        (Kind::JvmExceedsProcess { overhead, .. }, Id::JvmOverheadFraction) => Some(*overhead),
-        _ => None,
-    }
-}
