@@ -191,7 +191,7 @@ mod tests {
         for unlike in [
             "taskmanager.memory.something-else-entirely",
             // Not half of what tells them apart from each other is that of any option.
-            "taskmanager.memory.slice",
+            "taskmanager.memory.flinks",
             "taskmanager.memory.mango",
         ] {
             assert_eq!(nearest(Role::TaskManager, unlike), None, "{unlike}");
