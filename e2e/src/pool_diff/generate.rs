@@ -1,16 +1,15 @@
 //! Random sequences that come into every state: small pools that run dry and fill up again, in turns.
 
+mod manager;
+mod network;
+
 use super::{
-    network::Network,
+    ours::Ours,
     step::{Label, Step},
 };
-use headroom::pool::redistribution::UNBOUNDED;
 
-/// Steps of one sequence at most.
+/// Steps of one sequence at most, without its end.
 const LONGEST: usize = 200;
-
-/// Local pools that live at once, so that they still have something to share.
-const POOLS: usize = 8;
 
 /// What a sequence does most for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,254 +38,45 @@ impl Generator {
         }
     }
 
-    /// How many steps the next sequence has.
-    pub fn length(&mut self) -> usize {
+    /// The first step of a sequence, which makes a pool, and how many steps are to follow.
+    pub fn begin(&mut self) -> (Step, usize) {
         self.next_label = 1;
-        self.random.usize(5..=LONGEST)
-    }
-
-    /// Whether the next sequence ends by giving everything back.
-    pub fn coin(&mut self) -> bool {
-        self.random.bool()
-    }
-
-    /// How many steps follow the end of the network pool.
-    pub fn afterwards(&mut self) -> usize {
-        self.random.usize(0..4)
-    }
-
-    /// A network pool to begin with.
-    pub fn network(&mut self) -> Step {
-        let segments = match self.random.u32(0..10) {
-            0 => self.random.usize(1..3),
-            1..=5 => self.random.usize(3..15),
-            6 | 7 => self.random.usize(15..65),
-            8 => self.random.usize(65..300),
-            _ => self.random.usize(300..2000),
+        let first = if self.random.bool() {
+            self.manager()
+        } else {
+            self.network()
         };
-        Step::Network {
-            segments,
-            bytes: self.random.choice([16, 64, 128]).unwrap_or(64),
-        }
+        (first, self.random.usize(5..=LONGEST))
+    }
+
+    /// Whether the sequence ends by giving everything back, and how many steps are to follow that.
+    pub fn ending(&mut self) -> Option<usize> {
+        let afterwards = self.random.usize(0..12);
+        self.random.bool().then_some(afterwards)
     }
 
     /// A step that both sides mean the same by.
-    pub fn step(&mut self, network: &Network) -> Step {
+    pub fn step(&mut self, ours: &Ours) -> Step {
         if self.random.u32(0..15) == 0 {
-            self.phase = self
-                .random
-                .choice([Phase::Take, Phase::Return, Phase::Mixed])
-                .unwrap_or(Phase::Mixed);
+            let phases = [Phase::Take, Phase::Return, Phase::Mixed];
+            self.phase = self.random.choice(phases).unwrap_or(Phase::Mixed);
         }
         loop {
-            let candidate = self.candidate(network);
-            if let Some(step) = candidate.filter(|step| network.is_comparable(step)) {
+            let candidate = match ours {
+                Ours::Network(network) => self.network_step(network),
+                Ours::Manager(manager) => self.manager_step(manager),
+            };
+            if let Some(step) = candidate.filter(|step| ours.is_comparable(step)) {
                 return step;
             }
         }
     }
 
     /// A step that gives back something, or ends the pools when nothing is left.
-    pub fn end(&mut self, network: &Network) -> Option<Step> {
-        match self.one_of(network.held()) {
-            Some(held) => Some(Step::Recycle(held)),
-            None if network.global().number_of_registered_pools() > 0 => Some(Step::DestroyAll),
-            None if !network.global().is_destroyed() => Some(Step::Destroy),
-            None => None,
-        }
-    }
-
-    fn candidate(&mut self, network: &Network) -> Option<Step> {
-        if network.global().number_of_registered_pools() == 0 && self.random.u32(0..4) > 0 {
-            return self.create(network);
-        }
-        let (take, give) = match self.phase {
-            Phase::Take => (60, 70),
-            Phase::Return => (15, 70),
-            Phase::Mixed => (35, 70),
-        };
-        match self.random.u32(0..100) {
-            draw if draw < take => self.take(network),
-            draw if draw < give => {
-                let held = self.one_of(network.held())?;
-                Some(if self.random.u32(0..12) == 0 {
-                    let number = self.many(network);
-                    Step::RecycleMany { held, number }
-                } else {
-                    Step::Recycle(held)
-                })
-            }
-            70..76 => self.create(network),
-            76..79 => self.pool(network).map(Step::DestroyPool),
-            79..83 => {
-                let pool = self.pool(network)?;
-                let required = network.pools().get(&pool)?.number_of_required_segments();
-                let size = (required + self.random.usize(0..8)).saturating_sub(1);
-                Some(Step::Resize { pool, size })
-            }
-            83..85 => Some(Step::Overdraft {
-                pool: self.pool(network)?,
-                overdraft: self.random.usize(0..5),
-            }),
-            85..88 => {
-                let pool = self.pool(network)?;
-                let required = network.pools().get(&pool)?.number_of_required_segments();
-                let number = match self.random.u32(0..8) {
-                    0 => required + 1,
-                    1 => self.random.usize(0..=required),
-                    _ => required,
-                };
-                Some(Step::Reserve { pool, number })
-            }
-            88..91 => {
-                let empty = network.pools().iter().filter_map(|(label, pool)| {
-                    let is_empty = pool.number_of_available_segments() == 0;
-                    (is_empty && pool.number_of_channels() == 0).then_some(*label)
-                });
-                let pool = match self.one_of(empty) {
-                    Some(empty) if self.random.u32(0..8) > 0 => empty,
-                    _ => self.pool(network)?,
-                };
-                Some(Step::Listener {
-                    pool,
-                    held: self.label(1),
-                    accepts: self.random.u32(0..4) > 0,
-                })
-            }
-            91..93 => Some(Step::Future {
-                pool: self.pool(network)?,
-                future: self.label(1),
-            }),
-            93 => Some(Step::FutureOfNetwork(self.label(1))),
-            94..96 => {
-                let mut labels: Vec<Label> = network.held_exclusives().collect();
-                self.random.shuffle(&mut labels);
-                labels.truncate(self.random.usize(1..5));
-                (!labels.is_empty()).then_some(Step::RecycleUnpooled(labels))
-            }
-            96..98 => Some(Step::UsageNotice),
-            98 if self.random.u32(0..4) == 0 => Some(Step::DestroyAll),
-            99 if self.random.u32(0..4) == 0 => Some(Step::Destroy),
-            _ => Some(Step::Retain {
-                of: self.one_of(network.held_buffers())?,
-                held: self.label(1),
-            }),
-        }
-    }
-
-    fn take(&mut self, network: &Network) -> Option<Step> {
-        let blocking = self.random.u32(0..5) == 0;
-        Some(match self.random.u32(0..20) {
-            0..4 => Step::Segment {
-                pool: self.pool(network)?,
-                held: self.label(1),
-                blocking,
-            },
-            4 => {
-                let number = self.many(network);
-                Step::Segments {
-                    pool: self.pool(network)?,
-                    number,
-                    held: self.label(number),
-                }
-            }
-            5..9 => Step::Buffer {
-                pool: self.pool(network)?,
-                held: self.label(1),
-            },
-            9..16 => {
-                let pool = self.pool(network)?;
-                let channels = network.pools().get(&pool)?.number_of_channels();
-                let channel = (channels > 0 && self.random.u32(0..8) > 0)
-                    .then(|| self.random.usize(0..channels));
-                Step::Builder {
-                    pool,
-                    held: self.label(1),
-                    channel,
-                    blocking,
-                }
-            }
-            16 | 17 => {
-                let number = self.few(network);
-                let held = self.label(number);
-                Step::Unpooled { number, held }
-            }
-            18 => Step::Pooled(self.label(1)),
-            _ => {
-                let number = self.few(network);
-                let held = self.label(number);
-                Step::PooledBlocking { number, held }
-            }
-        })
-    }
-
-    /// Mostly a number of segments that can be had.
-    fn few(&mut self, network: &Network) -> usize {
-        let available = network.global().number_of_available_segments();
-        match self.random.u32(0..6) {
-            0 => self.random.usize(0..=available + 3),
-            _ => self.random.usize(0..=available.min(4)),
-        }
-    }
-
-    /// Up to all segments.
-    fn many(&mut self, network: &Network) -> usize {
-        let total = network.global().number_of_segments();
-        let most = self.random.choice([3, total / 8, total]).unwrap_or(total);
-        self.random.usize(1..=most.max(1))
-    }
-
-    fn create(&mut self, network: &Network) -> Option<Step> {
-        if network.global().number_of_registered_pools() >= POOLS {
-            return None;
-        }
-        let left = network
-            .global()
-            .number_of_segments()
-            .saturating_sub(network.global().number_of_required_segments());
-        let required = match self.random.u32(0..12) {
-            // Not allowed, or more than there is.
-            0 => 0,
-            1 => left + self.random.usize(1..3),
-            2 => left,
-            _ => self.random.usize(1..=4),
-        };
-        let max = match self.random.u32(0..12) {
-            // Not allowed.
-            0 => required.saturating_sub(1),
-            1..3 => required,
-            3..6 => UNBOUNDED,
-            6 | 7 => required + self.random.usize(0..=network.global().number_of_segments()),
-            _ => required + self.random.usize(1..12),
-        };
-        let channels = if self.random.bool() {
-            0
-        } else {
-            self.random.usize(1..=4)
-        };
-        let per_channel = match self.random.u32(0..10) {
-            // Not allowed.
-            0 => 0,
-            1..3 => UNBOUNDED,
-            _ => self.random.usize(1..=4),
-        };
-        Some(Step::Create {
-            pool: self.label(1),
-            required,
-            max,
-            channels,
-            per_channel,
-            overdraft: self.random.usize(0..=4),
-        })
-    }
-
-    /// Mostly a pool that lives.
-    fn pool(&mut self, network: &Network) -> Option<Label> {
-        let pools = network.pools().iter();
-        let living = pools.filter_map(|(label, pool)| (!pool.is_destroyed()).then_some(*label));
-        match self.one_of(living) {
-            Some(pool) if self.random.u32(0..30) > 0 => Some(pool),
-            _ => self.one_of(network.pools().keys().copied()),
+    pub fn end(&mut self, ours: &Ours) -> Option<Step> {
+        match ours {
+            Ours::Network(network) => self.end_of_network(network),
+            Ours::Manager(manager) => self.end_of_manager(manager),
         }
     }
 

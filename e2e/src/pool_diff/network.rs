@@ -14,10 +14,7 @@ use headroom::pool::{
     network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool, NetworkPoolError, UsageNotice},
 };
 
-use super::step::{Label, Step};
-
-/// What a step says that names something which is not there, or not any more.
-const NOTHING: &str = "nothing";
+use super::step::{Label, NOTHING, Step};
 
 /// What a listener has seen at first.
 const WAITING: &str = "waiting";
@@ -281,6 +278,7 @@ impl Network {
                 Some(pool) => self.on_pool(step, &pool, at_once),
                 None => NOTHING.to_owned(),
             },
+            _ => NOTHING.to_owned(),
         }
     }
 

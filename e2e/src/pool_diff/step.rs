@@ -8,6 +8,9 @@ use std::fmt;
 
 use headroom::pool::redistribution::UNBOUNDED;
 
+/// What a step says that names something which is not there, or not any more.
+pub(super) const NOTHING: &str = "nothing";
+
 /// The name of something that an earlier step made.
 pub type Label = u32;
 
@@ -153,6 +156,72 @@ pub enum Step {
     DestroyAll,
     /// The end of the network pool.
     Destroy,
+    /// A memory manager; all that was before is forgotten.
+    Manager {
+        /// How many bytes it has.
+        size: u64,
+        /// How many of them a page has.
+        page: u64,
+    },
+    /// Pages for an owner.
+    Allocate {
+        /// Whose.
+        owner: Label,
+        /// How many.
+        number: u32,
+        /// The label of the first one; the others follow.
+        page: Label,
+    },
+    /// Gives back a page.
+    Release(Label),
+    /// Gives back pages together, whoever has them.
+    ReleaseList(Vec<Label>),
+    /// Gives back all pages of an owner.
+    ReleaseAll(Label),
+    /// Bytes for an owner.
+    ReserveBytes {
+        /// Whose.
+        owner: Label,
+        /// How many.
+        bytes: u64,
+    },
+    /// Gives back bytes of an owner.
+    ReleaseBytes {
+        /// Whose.
+        owner: Label,
+        /// How many.
+        bytes: u64,
+    },
+    /// Gives back all bytes of an owner.
+    ReleaseAllBytes(Label),
+    /// How many pages a share of the memory makes.
+    PagesOf(f64),
+    /// How many bytes a share of the memory makes.
+    BytesOf(f64),
+    /// A lease of a shared resource.
+    Shared {
+        /// The name of the resource.
+        name: u32,
+        /// What it takes of the memory, or of another one.
+        size: SharedSize,
+        /// Whether it can be made, by the first who asks.
+        is_refused: bool,
+        /// The label of the lease.
+        lease: Label,
+    },
+    /// Ends a lease.
+    Close(Label),
+    /// Shuts the manager down.
+    Shutdown,
+}
+
+/// What a shared resource is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SharedSize {
+    /// A share of the manager's memory.
+    Fraction(f64),
+    /// So many bytes that are not the manager's.
+    External(u64),
 }
 
 impl Step {
@@ -257,6 +326,47 @@ impl fmt::Display for Step {
             Self::UsageNotice => formatter.write_str("usage-notice"),
             Self::DestroyAll => formatter.write_str("destroy-all"),
             Self::Destroy => formatter.write_str("destroy"),
+            Self::Manager { size, page } => write!(formatter, "manager size={size} page={page}"),
+            Self::Allocate {
+                owner,
+                number,
+                page,
+            } => write!(
+                formatter,
+                "allocate owner={owner} number={number} page={page}"
+            ),
+            Self::Release(page) => write!(formatter, "release page={page}"),
+            Self::ReleaseList(pages) => write!(formatter, "release-list pages={}", list(pages)),
+            Self::ReleaseAll(owner) => write!(formatter, "release-all owner={owner}"),
+            Self::ReserveBytes { owner, bytes } => {
+                write!(formatter, "reserve-bytes owner={owner} bytes={bytes}")
+            }
+            Self::ReleaseBytes { owner, bytes } => {
+                write!(formatter, "release-bytes owner={owner} bytes={bytes}")
+            }
+            Self::ReleaseAllBytes(owner) => write!(formatter, "release-all-bytes owner={owner}"),
+            Self::PagesOf(fraction) => write!(formatter, "pages-of fraction={fraction}"),
+            Self::BytesOf(fraction) => write!(formatter, "bytes-of fraction={fraction}"),
+            Self::Shared {
+                name,
+                size,
+                is_refused,
+                lease,
+            } => {
+                match size {
+                    // The two kinds have names of their own, as they have in Flink.
+                    SharedSize::Fraction(fraction) => {
+                        write!(formatter, "shared type=managed-{name} fraction={fraction}")?;
+                    }
+                    SharedSize::External(bytes) => {
+                        write!(formatter, "external type=external-{name} bytes={bytes}")?;
+                    }
+                }
+                let initializer = if *is_refused { "refuses" } else { "makes" };
+                write!(formatter, " initializer={initializer} lease={lease}")
+            }
+            Self::Close(lease) => write!(formatter, "close lease={lease}"),
+            Self::Shutdown => formatter.write_str("shutdown"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Released Flink's memory pools and ours, the same random steps through both: after every step the answer and every
 //! figure are the same, and the steps reach what there is to reach.
 //!
-//! Skipped, in one line that says why, where there is no JDK or no Maven. `make pool-diff` plays more, with more releases.
+//! Skipped, in one line that says why, where there is no JDK or no Maven. `make pool-diff` plays more, and with other releases.
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
@@ -18,7 +18,7 @@ fn flinks_pools_and_ours_agree_after_every_step() -> Result<()> {
     }
     // A fixed seed: what fails here fails again.
     let plan = Plan {
-        steps: 10_000,
+        steps: 20_000,
         seed: 1,
     };
     let release = Release::named("2.3.0").context("no such release")?;

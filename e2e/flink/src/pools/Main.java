@@ -34,8 +34,9 @@ final class Main {
                         outcome = "ok";
                         break;
                     case "manager":
-                        sequence = new ManagerSequence(step);
-                        outcome = "ok";
+                        ManagerSequence manager = new ManagerSequence(step);
+                        sequence = manager;
+                        outcome = manager.isRefused() ? "argument" : "ok";
                         break;
                     default:
                         outcome = sequence.run(step);

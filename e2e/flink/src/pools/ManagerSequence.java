@@ -1,4 +1,7 @@
 // Steps on the memory manager of a slot.
+//
+// Put right: at a page whose owner has nothing any more, Flink ends a list that is released, clears it, and forgets the
+// pages behind.
 package pools;
 
 import org.apache.flink.core.memory.MemorySegment;
@@ -24,9 +27,13 @@ final class ManagerSequence extends Sequence {
         try {
             created = MemoryManager.create(step.bytes("size"), step.number("page"));
         } catch (IllegalArgumentException refused) {
-            // Told by the figures: there are none.
+            // Told by the answer.
         }
         manager = created;
+    }
+
+    boolean isRefused() {
+        return manager == null;
     }
 
     private static final class Owner {}
@@ -71,8 +78,9 @@ final class ManagerSequence extends Sequence {
                 if (page == null) {
                     return NOTHING;
                 }
+                boolean isFreed = page.isFreed();
                 manager.release(page);
-                return "ok";
+                return isFreed ? "again" : "ok";
             case "release-list":
                 return releaseList(step.list("pages"));
             case "release-all":
@@ -82,8 +90,7 @@ final class ManagerSequence extends Sequence {
                 manager.reserveMemory(owner(step), step.bytes("bytes"));
                 return "ok";
             case "release-bytes":
-                manager.releaseMemory(owner(step), step.bytes("bytes"));
-                return "ok";
+                return releaseBytes(owner(step), step.bytes("bytes"));
             case "release-all-bytes":
                 manager.releaseAllMemory(owner(step));
                 return "ok";
@@ -92,10 +99,10 @@ final class ManagerSequence extends Sequence {
             case "bytes-of":
                 return "bytes=" + manager.computeMemorySize(fraction(step));
             case "shared":
-                return lease(step.number("lease"), manager.getSharedMemoryResourceForManagedMemory(
+                return lease(step.number("lease"), handles.size(), manager.getSharedMemoryResourceForManagedMemory(
                         step.text("type"), initializer(step), fraction(step)));
             case "external":
-                return lease(step.number("lease"), manager.getExternalSharedMemoryResource(
+                return lease(step.number("lease"), handles.size(), manager.getExternalSharedMemoryResource(
                         step.text("type"), initializer(step), step.bytes("bytes")));
             case "close":
                 OpaqueMemoryResource<Handle> resource = leases.remove(step.number("lease"));
@@ -103,10 +110,11 @@ final class ManagerSequence extends Sequence {
                     return NOTHING;
                 }
                 resource.close();
-                return "ok";
+                return resource.getResourceHandle().isClosed ? "closed" : "ok";
             case "shutdown":
+                boolean isShutDown = manager.isShutdown();
                 manager.shutdown();
-                return "ok";
+                return isShutDown ? "again" : "ok";
             default:
                 throw new IllegalArgumentException("no such step: " + step.name);
         }
@@ -140,8 +148,18 @@ final class ManagerSequence extends Sequence {
         if (list.isEmpty()) {
             return NOTHING;
         }
+        List<MemorySegment> all = List.copyOf(list);
         manager.release(list);
+        all.forEach(manager::release);
         return "ok left=" + list.size();
+    }
+
+    private String releaseBytes(Owner owner, long bytes) {
+        Object reserved = ((Map<?, ?>) Reflection.get(manager, "reservedMemory")).get(owner);
+        long surplus = bytes - (reserved == null ? 0 : (Long) reserved);
+        manager.releaseMemory(owner, bytes);
+        // Flink tells its log.
+        return surplus > 0 ? "surplus=" + surplus : "ok";
     }
 
     private LongFunctionWithException<Handle, Exception> initializer(Step step) {
@@ -156,9 +174,11 @@ final class ManagerSequence extends Sequence {
         };
     }
 
-    private String lease(int label, OpaqueMemoryResource<Handle> resource) {
+    private String lease(int label, int handlesBefore, OpaqueMemoryResource<Handle> resource) {
         leases.put(label, resource);
-        return "size=" + resource.getSize() + " handle=" + handles.indexOf(resource.getResourceHandle());
+        int handle = handles.indexOf(resource.getResourceHandle());
+        String kind = handle < handlesBefore ? "known" : "opened";
+        return kind + " size=" + resource.getSize() + " handle=" + handle;
     }
 
     @Override
