@@ -73,6 +73,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("destroy-pool", &["ok"]),
     ("segment", &["given", "none", "cancelled"]),
     ("segments", &["given"]),
+    ("bursts", &["given"]),
     ("segment-blocking", &["given", "interrupted", "cancelled"]),
     ("buffer", &["given", "none", "cancelled"]),
     ("builder", &["given", "none", "cancelled"]),

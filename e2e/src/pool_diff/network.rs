@@ -268,6 +268,7 @@ impl Network {
             Step::DestroyPool(pool)
             | Step::Segment { pool, .. }
             | Step::Segments { pool, .. }
+            | Step::Bursts { pool, .. }
             | Step::Buffer { pool, .. }
             | Step::Builder { pool, .. }
             | Step::Resize { pool, .. }
@@ -296,16 +297,16 @@ impl Network {
                 };
                 self.given(*held, segment, Held::Segment)
             }
-            Step::Segments { number, held, .. } => {
-                let mut segments = Vec::new();
-                while segments.len() < *number {
-                    match pool.request_segment() {
-                        Ok(Some(segment)) => segments.push(segment),
-                        Ok(None) => break,
-                        Err(error) => return local_error(&error),
-                    }
+            Step::Segments { number, held, .. } => match take_many(pool, *number) {
+                Ok(segments) => self.hold_all(*held, segments, Held::Segment),
+                Err(error) => local_error(&error),
+            },
+            Step::Bursts { number, times, .. } => {
+                let given = (0..*times).map(|_| Ok(take_many(pool, *number)?.len()));
+                match given.sum::<Result<usize, _>>() {
+                    Ok(given) => format!("given={given}"),
+                    Err(error) => local_error(&error),
                 }
-                self.hold_all(*held, segments, Held::Segment)
             }
             Step::Buffer { held, .. } => self.given(*held, pool.request_buffer(), Held::Buffer),
             Step::Builder {
@@ -473,6 +474,17 @@ impl Network {
             let _ = write!(text, "; future-of-network {label} done={done}");
         }
     }
+}
+
+/// So many segments, or as many as the pool has to give.
+fn take_many(pool: &LocalBufferPool, number: usize) -> Result<Vec<NetworkSegment>, LocalPoolError> {
+    let mut segments = Vec::new();
+    while segments.len() < number
+        && let Some(segment) = pool.request_segment()?
+    {
+        segments.push(segment);
+    }
+    Ok(segments)
 }
 
 fn ok() -> String {

@@ -59,6 +59,15 @@ pub enum Step {
         /// The label of the first one; the others follow.
         held: Label,
     },
+    /// Segments of a local pool that are taken together and given back one by one, again and again.
+    Bursts {
+        /// Of which pool.
+        pool: Label,
+        /// How many are taken together, if it has so many to give.
+        number: usize,
+        /// How often.
+        times: usize,
+    },
     /// A buffer of a local pool.
     Buffer {
         /// Of which pool.
@@ -262,6 +271,14 @@ impl fmt::Display for Step {
                 formatter,
                 "segment{} pool={pool} held={held}",
                 blocking(is_blocking)
+            ),
+            Self::Bursts {
+                pool,
+                number,
+                times,
+            } => write!(
+                formatter,
+                "bursts pool={pool} number={number} times={times}"
             ),
             Self::Segments { pool, number, held } => {
                 write!(

@@ -133,6 +133,8 @@ final class NetworkSequence extends Sequence {
                 return segment(step, pool, withoutWaiting(pool::requestMemorySegmentBlocking));
             case "segments":
                 return segments(step, pool);
+            case "bursts":
+                return bursts(step, pool);
             case "buffer":
                 Buffer buffer = pool.requestBuffer();
                 if (buffer == null) {
@@ -196,6 +198,9 @@ final class NetworkSequence extends Sequence {
 
     /** Hands what lies in a pool to the listeners that wait for it. */
     private void serveListeners() {
+        if (listeners.isEmpty()) {
+            return;
+        }
         for (LocalBufferPool pool : pools.values()) {
             while (!((Collection<?>) Reflection.get(pool, "registeredListeners")).isEmpty()
                     && pool.getNumberOfAvailableMemorySegments() > 0) {
@@ -212,20 +217,38 @@ final class NetworkSequence extends Sequence {
         return "given";
     }
 
-    private String segments(Step step, LocalBufferPool pool) {
+    private static List<MemorySegment> takeMany(LocalBufferPool pool, int number) {
         List<MemorySegment> segments = new ArrayList<>();
-        while (segments.size() < step.number("number")) {
+        while (segments.size() < number) {
             MemorySegment segment = pool.requestMemorySegment();
             if (segment == null) {
                 break;
             }
             segments.add(segment);
         }
+        return segments;
+    }
+
+    private String segments(Step step, LocalBufferPool pool) {
+        List<MemorySegment> segments = takeMany(pool, step.number("number"));
         int next = step.number("held");
         for (MemorySegment segment : segments) {
             hold(next++, pool, segment);
         }
         return "given=" + segments.size();
+    }
+
+    private String bursts(Step step, LocalBufferPool pool) {
+        int given = 0;
+        for (int time = 0; time < step.number("times"); time++) {
+            List<MemorySegment> burst = takeMany(pool, step.number("number"));
+            given += burst.size();
+            for (MemorySegment segment : burst) {
+                pool.recycle(segment);
+                serveListeners();
+            }
+        }
+        return "given=" + given;
     }
 
     private void hold(int label, LocalBufferPool pool, MemorySegment segment) {

@@ -11,10 +11,13 @@ use crate::pool_diff::{
 /// Local pools that live at once, so that they still have something to share.
 const POOLS: usize = 8;
 
+/// Segments of a network pool that are enough to take many at once.
+const MANY: usize = 100;
+
 impl Generator {
     /// A network pool to begin with.
     pub(super) fn network(&mut self) -> Step {
-        let segments = match self.random.u32(0..10) {
+        let segments = match self.random.u32(0..11) {
             0 => self.random.usize(1..3),
             1..=5 => self.random.usize(3..15),
             6 | 7 => self.random.usize(15..65),
@@ -126,6 +129,15 @@ impl Generator {
                 held: self.label(1),
                 blocking,
             },
+            // Enough of them to come into whatever a pool does differently when it is used much.
+            4 if network.global().number_of_segments() > MANY && self.random.u32(0..4) > 0 => {
+                let number = self.random.usize(1..50);
+                Step::Bursts {
+                    pool: self.pool(network)?,
+                    number,
+                    times: 300 / number,
+                }
+            }
             4 => {
                 let number = self.many(network);
                 Step::Segments {
