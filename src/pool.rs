@@ -13,6 +13,7 @@ pub mod credit;
 pub mod debloat;
 pub mod extent;
 pub mod fairness;
+mod free_list;
 pub mod input_gate;
 pub mod local_pool;
 pub mod mapping;

@@ -104,6 +104,7 @@ impl Token {
     }
 
     /// Where the entry is; [`Token::from_raw`] makes it the token again.
+    #[inline]
     pub(super) fn into_raw(self) -> NonNull<Entry> {
         self.0
     }
@@ -112,16 +113,19 @@ impl Token {
     ///
     /// # Safety
     /// The pointer comes from [`Token::into_raw`], and no other token is made of it meanwhile.
+    #[inline]
     pub(super) unsafe fn from_raw(entry: NonNull<Entry>) -> Self {
         Self(entry)
     }
 
     /// What everybody may know of the segment.
+    #[inline]
     pub(super) fn entry(&self) -> &Entry {
         // SAFETY: a token lives no longer than its entry (rule 2 above).
         unsafe { self.0.as_ref() }
     }
 
+    #[inline]
     fn owned(&self) -> &Owned {
         // SAFETY: only `&mut Token` writes it, of which there is none while `&self` lives, and there is one token.
         self.entry().owned.with(|owned| unsafe { &*owned })
@@ -133,6 +137,7 @@ impl Token {
     }
 
     /// Where the segment goes.
+    #[inline]
     pub(super) fn home(&self) -> &Home {
         &self.owned().home
     }
@@ -143,6 +148,7 @@ impl Token {
     }
 
     /// Who asked to have the segment instead of its home.
+    #[inline]
     pub(super) fn take_recycler(&mut self) -> Option<Arc<dyn BufferRecycler>> {
         // Read first: most segments have none, and a line that nobody writes stays in every cache.
         self.owned().recycler.as_ref()?;

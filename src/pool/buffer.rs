@@ -94,10 +94,12 @@ impl Buffer {
         Self::over(segment.into_reference(), data_type)
     }
 
+    #[inline]
     pub(super) fn of_token(token: Token, channel: u32) -> Self {
         Self::over(SegmentReference::new(token, channel), DataType::Data)
     }
 
+    #[inline]
     fn over(reference: SegmentReference, data_type: DataType) -> Self {
         let max_capacity = reference.entry().size_bytes();
         Self {

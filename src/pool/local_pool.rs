@@ -67,6 +67,7 @@ impl LocalBufferPool {
     ///
     /// # Errors
     /// `Destroyed`.
+    #[inline]
     pub fn request_segment(&self) -> Result<Option<NetworkSegment>, LocalPoolError> {
         Ok(self.core().request(NO_CHANNEL)?.map(NetworkSegment::new))
     }
@@ -75,6 +76,7 @@ impl LocalBufferPool {
     ///
     /// # Errors
     /// `Destroyed`.
+    #[inline]
     pub fn request_buffer(&self) -> Result<Option<Buffer>, LocalPoolError> {
         let token = self.core().request(NO_CHANNEL)?;
         Ok(token.map(|token| Buffer::of_token(token, NO_CHANNEL)))
@@ -84,6 +86,7 @@ impl LocalBufferPool {
     ///
     /// # Errors
     /// `Destroyed`.
+    #[inline]
     pub fn request_buffer_builder(&self) -> Result<Option<BufferBuilder>, LocalPoolError> {
         let token = self.core().request(NO_CHANNEL)?;
         Ok(token.map(|token| BufferBuilder::of_token(token, NO_CHANNEL)))
@@ -94,6 +97,7 @@ impl LocalBufferPool {
     ///
     /// # Errors
     /// `Destroyed`, `NoSuchChannel`.
+    #[inline]
     pub fn request_buffer_builder_for(
         &self,
         channel: usize,
@@ -235,6 +239,13 @@ impl LocalBufferPool {
     #[must_use]
     pub fn number_of_available_segments(&self) -> usize {
         self.core().figures().1
+    }
+
+    /// How many of those that lie in it are in the magazines of threads, which take and recycle without a lock as long
+    /// as there are plenty.
+    #[must_use]
+    pub fn number_of_segments_in_magazines(&self) -> usize {
+        self.core().segments_in_magazines()
     }
 
     /// How many are out.

@@ -22,19 +22,19 @@ pub struct Demand {
 /// pools can take, whichever is less; each extra is within one segment of the exact proportion; pools without a bound
 /// get the same extra, whatever they are guaranteed.
 ///
-/// Assumes that fewer than 2^32 segments are available.
+/// Assumes that at most 2^32 - 1 segments are available and that there are fewer than 2^31 pools; of more segments the
+/// rest is not shared out.
 pub fn redistribute(
     available: usize,
     demands: impl Iterator<Item = Demand> + Clone,
 ) -> impl Iterator<Item = usize> {
-    let capacity = move |demand: &Demand| available.min(demand.max.saturating_sub(demand.required));
-    let capacities: u128 = demands
-        .clone()
-        .map(|demand| capacity(&demand) as u128)
-        .sum();
-    let distributed = (available as u128).min(capacities);
-    let mut share = Share::new(distributed, capacities);
-    demands.map(move |demand| demand.required + share.next(capacity(&demand)))
+    // So that the product of two such numbers, and the sum of as many as there are pools, fit into 64 bits.
+    let available = available.min(u32::MAX as usize) as u64;
+    let capacity =
+        move |demand: &Demand| available.min(demand.max.saturating_sub(demand.required) as u64);
+    let capacities: u64 = demands.clone().map(|demand| capacity(&demand)).sum();
+    let mut share = Share::new(available.min(capacities), capacities);
+    demands.map(move |demand| demand.required + share.next(capacity(&demand)) as usize)
 }
 
 /// Cuts a whole into parts, such that the first parts together are always the rounded-down proportion.
@@ -42,20 +42,21 @@ pub fn redistribute(
 /// The same as `floor(whole * sum / parts)` minus what was given before, without a division where a part is as large as
 /// the one before it: of a thousand pools most are alike.
 struct Share {
-    whole: u128,
-    parts: u128,
+    whole: u64,
+    parts: u64,
     /// What the fractions of the parts so far sum up to, below `parts`.
-    carried: u128,
-    last: usize,
-    last_quotient: u128,
-    last_remainder: u128,
+    carried: u64,
+    last: u64,
+    last_quotient: u64,
+    last_remainder: u64,
 }
 
 impl Share {
-    fn new(whole: u128, parts: u128) -> Self {
+    fn new(whole: u64, parts: u64) -> Self {
         Self {
             whole,
-            parts,
+            // Where there are no parts, each of them is 0.
+            parts: parts.max(1),
             carried: 0,
             last: 0,
             last_quotient: 0,
@@ -63,24 +64,20 @@ impl Share {
         }
     }
 
-    fn next(&mut self, part: usize) -> usize {
-        if self.parts == 0 {
-            return 0;
-        }
+    /// What the next part gets, at most as much as it is long.
+    fn next(&mut self, part: u64) -> u64 {
         if part != self.last {
-            let product = self.whole * part as u128;
+            let product = self.whole * part;
             self.last = part;
             self.last_quotient = product / self.parts;
             self.last_remainder = product % self.parts;
         }
         self.carried += self.last_remainder;
-        let mut given = self.last_quotient;
-        if self.carried >= self.parts {
-            self.carried -= self.parts;
-            given += 1;
+        if self.carried < self.parts {
+            return self.last_quotient;
         }
-        // What is given never exceeds the part, which is a `usize`.
-        given as usize
+        self.carried -= self.parts;
+        self.last_quotient + 1
     }
 }
 

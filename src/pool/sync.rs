@@ -4,23 +4,35 @@
 //! Lock-free code takes atomics, cells, locks and thread-locals from here and nowhere else, so that `tests/loom.rs` can
 //! try every order in which two threads may see each other's steps.
 
+pub(crate) mod fence;
+
 /// Atomic integers, and the orders of their accesses.
 pub(crate) mod atomic {
     #[cfg(loom)]
     pub(crate) use loom::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
     #[cfg(not(loom))]
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     };
+}
+
+/// Threads, and what each has of its own.
+pub(crate) mod thread {
+    #[cfg(loom)]
+    pub(crate) use loom::thread::{ThreadId, current, yield_now};
+    #[cfg(not(loom))]
+    pub(crate) use std::thread::{ThreadId, current, yield_now};
 }
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::Mutex;
+#[cfg(not(loom))]
+pub(crate) use std::sync::Arc;
 
 #[cfg(loom)]
-pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::{cell::UnsafeCell, sync::Arc};
 #[cfg(loom)]
 pub(crate) use model::Mutex;
 
@@ -36,6 +48,7 @@ impl<T> UnsafeCell<T> {
     }
 
     /// Reads what the pointer shows. The caller knows that nobody writes it meanwhile.
+    #[inline]
     pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
         read(self.0.get())
     }
@@ -118,6 +131,7 @@ impl Parker {
 /// The only place of the pools that looks at a clock, and only at the monotonic one: a wait that is woken for nothing
 /// has to know what is left of its timeout, or the timeouts would add up.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(loom, allow(dead_code))]
 pub(crate) struct Deadline(Option<std::time::Instant>);
 
 impl Deadline {

@@ -18,6 +18,7 @@ mod mapping;
 mod memory_budget;
 mod memory_manager;
 mod network_pool;
+mod plenty;
 mod random;
 mod result_partition;
 mod segment;

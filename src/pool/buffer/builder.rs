@@ -41,10 +41,12 @@ impl BufferBuilder {
         Self::over(segment.into_reference(), data_type)
     }
 
+    #[inline]
     pub(in crate::pool) fn of_token(token: Token, channel: u32) -> Self {
         Self::over(SegmentReference::new(token, channel), DataType::Data)
     }
 
+    #[inline]
     fn over(reference: SegmentReference, data_type: DataType) -> Self {
         Position::START.publish(&reference.entry().position);
         let max_capacity = reference.entry().size_bytes();

@@ -22,6 +22,7 @@ pub struct NetworkSegment {
 }
 
 impl NetworkSegment {
+    #[inline]
     pub(in crate::pool) fn new(token: Token) -> Self {
         Self {
             reference: SegmentReference::new(token, NO_CHANNEL),

@@ -8,6 +8,7 @@ use std::{mem, ptr::NonNull, sync::Arc};
 use crate::pool::{
     arena::{Entry, Home, Token},
     buffer::NetworkSegment,
+    local_pool::LocalCore,
     network_pool::NetworkCore,
     sync::atomic::Ordering,
 };
@@ -35,6 +36,7 @@ unsafe impl Sync for SegmentReference {}
 
 impl SegmentReference {
     /// The only reference to the segment of a token.
+    #[inline]
     pub(in crate::pool) fn new(token: Token, channel: u32) -> Self {
         Self {
             entry: token.into_raw(),
@@ -59,6 +61,7 @@ impl SegmentReference {
     ///
     /// # Panics
     /// When there are 2^31 references, which no program can hold without having forgotten some.
+    #[inline]
     pub(super) fn retain(&self) -> Self {
         let others = self
             .entry()
@@ -85,12 +88,14 @@ impl SegmentReference {
     }
 
     /// Gives up this reference, and yields the token when it was the last one.
+    #[inline]
     pub(in crate::pool) fn into_token(mut self) -> Option<Token> {
         let token = self.release();
         mem::forget(self);
         token
     }
 
+    #[inline]
     #[allow(unsafe_code)]
     fn release(&mut self) -> Option<Token> {
         if *self.was_shared.get_mut() {
@@ -110,6 +115,7 @@ impl SegmentReference {
 }
 
 impl Drop for SegmentReference {
+    #[inline]
     fn drop(&mut self) {
         if let Some(token) = self.release() {
             send_home(token, self.channel);
@@ -118,16 +124,14 @@ impl Drop for SegmentReference {
 }
 
 /// Gives the segment to whoever asked for it, else to where it came from.
+#[inline]
 fn send_home(mut token: Token, channel: u32) {
     if let Some(recycler) = token.take_recycler() {
         recycler.recycle(NetworkSegment::new(token));
         return;
     }
     match token.home() {
-        Home::Local(pool) => {
-            let pool = Arc::clone(pool);
-            pool.recycle(token, channel);
-        }
+        Home::Local(_) => LocalCore::take_back(token, channel),
         Home::Network(network) => {
             let network = Arc::clone(network);
             network.recycle_pooled(token);

@@ -62,7 +62,7 @@ pub enum LocalPoolError {
     Reserve {
         /// Whose pool it is.
         label: Arc<str>,
-        /// What the network pool says.
-        source: NetworkPoolError,
+        /// What the network pool says. In a box, so that the result of a request stays small.
+        source: Box<NetworkPoolError>,
     },
 }

@@ -1,8 +1,15 @@
 //! What a local pool knows and does, with its lock held.
 //!
 //! Two rules hold whenever the lock is free: nothing lies in the pool while it holds more than its size; and it is
-//! available if and only if something lies in it and no channel is at its limit. To keep the second one true for as long
-//! as possible, one segment is fetched ahead whenever nothing lies and the size allows it.
+//! available if and only if something lies in it and no channel is at its limit. To keep it available for as long as
+//! possible, one segment is fetched ahead whenever nothing lies and the size allows it.
+//!
+//! While so much lies in the pool that taking one segment or giving one back changes nothing of this, both go by the
+//! magazine of the thread and without the lock (`free_list.rs`). Whatever would change something leaves that mode first,
+//! and then the rules hold to the letter.
+
+mod figures;
+mod waits;
 
 use std::{
     collections::VecDeque,
@@ -14,26 +21,31 @@ use super::{BufferListener, LocalPoolError, LocalPoolSpec};
 use crate::pool::{
     aftermath::Aftermath,
     arena::{Home, Token},
-    availability::{Availability, AvailableFuture, Event, WaitEnd, WaitLimit},
+    availability::{Availability, Event},
     buffer::{Buffer, reference::NO_CHANNEL},
-    network_pool::{Holder, NetworkCore, NetworkPoolError},
-    redistribution::UNBOUNDED,
+    free_list::{FreeList, with_magazine},
+    network_pool::NetworkCore,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence},
     },
 };
 
 /// What all handles of a pool and all its buffers have in common.
 pub(in crate::pool) struct LocalCore {
+    /// A number that no other pool of this process has or had.
+    id: u64,
     label: Arc<str>,
     required: usize,
     max: usize,
     max_buffers_per_channel: usize,
     /// How many buffers each channel has.
     channels: Box<[AtomicU32]>,
-    /// Written with the lock held; read without it by those who only want to know.
+    /// How many segments the pool may hold. The distribution writes it without the lock.
     size: AtomicUsize,
+    /// What the distribution has to know of the pool, written with the lock held.
+    summary: AtomicUsize,
+    /// The same as the state says, for those who only want to know.
     available: AtomicBool,
     state: Mutex<State>,
     destroyed: Arc<Event>,
@@ -43,10 +55,11 @@ pub(in crate::pool) struct LocalCore {
 }
 
 struct State {
-    /// Segments that lie in the pool, the one used last at the end.
-    lying: Vec<Token>,
+    lying: FreeList,
     /// Segments that the pool holds: those that lie and those that are out.
     requested: usize,
+    /// What the summary says, so that it is written only when it changes.
+    summary: usize,
     max_overdraft: usize,
     channels_at_limit: usize,
     listeners: VecDeque<Arc<dyn BufferListener>>,
@@ -59,17 +72,23 @@ struct State {
 impl LocalCore {
     /// A pool of its required size, with nothing in it.
     pub(in crate::pool) fn new(network: Arc<NetworkCore>, spec: LocalPoolSpec) -> Arc<Self> {
+        // No loom atomic: it orders nothing.
+        static NEXT_ID: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Arc::new_cyclic(|pool: &Weak<Self>| Self {
+            id,
             label: spec.label.into(),
             required: spec.required,
             max: spec.max,
             max_buffers_per_channel: spec.max_buffers_per_channel,
             channels: (0..spec.channels).map(|_| AtomicU32::new(0)).collect(),
             size: AtomicUsize::new(spec.required),
+            summary: AtomicUsize::new(0),
             available: AtomicBool::new(false),
             state: Mutex::new(State {
-                lying: Vec::new(),
+                lying: FreeList::new(id),
                 requested: 0,
+                summary: 0,
                 max_overdraft: spec.max_overdraft,
                 channels_at_limit: 0,
                 listeners: VecDeque::new(),
@@ -84,12 +103,33 @@ impl LocalCore {
     }
 
     /// A segment for a channel, or for none; nothing when the pool has none to give.
+    #[inline]
     pub(super) fn request(self: &Arc<Self>, channel: u32) -> Result<Option<Token>, LocalPoolError> {
+        let mut reached_limit = false;
+        let token = with_magazine(self.id, |magazine| {
+            magazine?.take(|| reached_limit = self.enter_channel(channel))
+        });
+        match token {
+            None => self.request_locked(channel),
+            Some(token) => {
+                if reached_limit {
+                    self.notice_limit();
+                }
+                Ok(Some(token))
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn request_locked(self: &Arc<Self>, channel: u32) -> Result<Option<Token>, LocalPoolError> {
         let mut aftermath = Aftermath::default();
         let token = {
             let mut state = self.state.lock();
             if state.destroyed {
                 return Err(self.destroyed_error());
+            }
+            if state.lying.is_plenty() && !state.lying.can_fill() {
+                self.leave_plenty(&mut state);
             }
             let token = match state.lying.pop() {
                 Some(token) => Some(token),
@@ -98,42 +138,40 @@ impl LocalCore {
                 None => None,
             };
             let Some(token) = token else { return Ok(None) };
-            if channel != NO_CHANNEL {
-                self.enter_channel(&mut state, channel);
+            if self.enter_channel(channel) {
+                self.count_limit(&mut state, |channels| channels + 1);
             }
             self.settle(&mut state, &mut aftermath);
+            state.lying.balance_magazine();
             token
         };
         aftermath.run();
         Ok(Some(token))
     }
 
-    /// As [`request`](Self::request), and waits until the pool is available when it has none to give.
-    pub(super) fn request_blocking(
-        self: &Arc<Self>,
-        channel: u32,
-        limit: WaitLimit<'_>,
-    ) -> Result<Token, LocalPoolError> {
-        let wait = limit.start();
-        loop {
-            if let Some(token) = self.request(channel)? {
-                return Ok(token);
-            }
-            let next = self.state.lock().availability.next();
-            match next.map_or(WaitEnd::Happened, |next| wait.wait([&next])) {
-                WaitEnd::Happened => {}
-                WaitEnd::Cancelled => {
-                    return Err(LocalPoolError::Interrupted {
-                        label: Arc::clone(&self.label),
-                    });
-                }
-                WaitEnd::TimedOut => {
-                    return Err(LocalPoolError::Timeout {
-                        label: Arc::clone(&self.label),
-                    });
-                }
-            }
+    /// A channel reached its limit while there were plenty: the pool is not available any more.
+    #[cold]
+    fn notice_limit(self: &Arc<Self>) {
+        let mut aftermath = Aftermath::default();
+        {
+            let mut state = self.state.lock();
+            self.leave_plenty(&mut state);
+            self.settle(&mut state, &mut aftermath);
         }
+        aftermath.run();
+    }
+
+    /// Has every change go through the lock from now on.
+    fn leave_plenty(&self, state: &mut State) {
+        if !state.lying.is_plenty() {
+            return;
+        }
+        state.lying.leave_plenty();
+        // Several threads may have taken a channel to its limit without the lock, and others from it.
+        let at_limit = |count: &&AtomicU32| {
+            count.load(Ordering::Relaxed) as usize >= self.max_buffers_per_channel
+        };
+        state.channels_at_limit = self.channels.iter().filter(at_limit).count();
     }
 
     /// A segment beyond the size, if the pool may have one more and the network pool has one.
@@ -147,15 +185,38 @@ impl LocalCore {
         Some(token)
     }
 
-    /// Takes back a segment that was out. Its channel has one buffer less.
-    pub(in crate::pool) fn recycle(self: &Arc<Self>, mut token: Token, mut channel: u32) {
+    /// Takes back a segment that was out, from whatever local pool it is. Its channel has one buffer less.
+    #[inline]
+    pub(in crate::pool) fn take_back(token: Token, channel: u32) {
+        let Home::Local(pool) = token.home() else {
+            debug_assert!(false, "a segment of a local pool");
+            return;
+        };
+        let refused = with_magazine(pool.id, |magazine| match magazine {
+            // Once the segment is in the magazine it may be taken, and its pool be gone.
+            Some(magazine) => magazine.put(token, |token| {
+                if let Home::Local(pool) = token.home() {
+                    pool.leave_channel(channel);
+                }
+            }),
+            None => Err(token),
+        });
+        if let Err(token) = refused
+            && let Home::Local(pool) = token.home()
+        {
+            let pool = Arc::clone(pool);
+            pool.recycle_locked(token, channel);
+        }
+    }
+
+    #[inline(never)]
+    fn recycle_locked(self: &Arc<Self>, mut token: Token, mut channel: u32) {
         let mut aftermath = Aftermath::default();
         loop {
             let listener = {
                 let mut state = self.state.lock();
-                if channel != NO_CHANNEL {
-                    self.leave_channel(&mut state, channel);
-                    channel = NO_CHANNEL;
+                if self.leave_channel(std::mem::replace(&mut channel, NO_CHANNEL)) {
+                    self.count_limit(&mut state, |channels| channels.saturating_sub(1));
                 }
                 let excess = state.destroyed || state.requested > self.size();
                 match state.listeners.pop_front() {
@@ -170,6 +231,7 @@ impl LocalCore {
                             state.lying.push(token);
                         }
                         self.settle(&mut state, &mut aftermath);
+                        state.lying.balance_magazine();
                         break;
                     }
                 }
@@ -194,39 +256,78 @@ impl LocalCore {
         self.network.release(token, aftermath);
     }
 
-    fn enter_channel(&self, state: &mut State, channel: u32) {
-        if let Some(count) = self.channels.get(channel as usize) {
+    /// The channel has one more buffer. Whether it reached its limit by it.
+    fn enter_channel(&self, channel: u32) -> bool {
+        // `NO_CHANNEL` is none of them.
+        self.channels.get(channel as usize).is_some_and(|count| {
             let before = count.fetch_add(1, Ordering::Relaxed) as usize;
-            if before + 1 == self.max_buffers_per_channel {
-                state.channels_at_limit += 1;
-            }
-        }
+            before + 1 == self.max_buffers_per_channel
+        })
     }
 
-    fn leave_channel(&self, state: &mut State, channel: u32) {
-        if let Some(count) = self.channels.get(channel as usize) {
+    /// The channel has one buffer less. Whether it left its limit by it.
+    fn leave_channel(&self, channel: u32) -> bool {
+        self.channels.get(channel as usize).is_some_and(|count| {
             let before = count.fetch_sub(1, Ordering::Relaxed) as usize;
-            if before == self.max_buffers_per_channel {
-                state.channels_at_limit -= 1;
-            }
+            before == self.max_buffers_per_channel
+        })
+    }
+
+    /// A channel reached its limit or left it.
+    fn count_limit(&self, state: &mut State, change: impl FnOnce(usize) -> usize) {
+        if state.lying.is_plenty() {
+            // All are counted anew, this one too.
+            self.leave_plenty(state);
+        } else {
+            state.channels_at_limit = change(state.channels_at_limit);
         }
     }
 
-    /// Fetches ahead what may be fetched, and says whether the pool is available.
+    /// Has the rules hold again after something changed: gives back what is too much, fetches ahead what may be fetched,
+    /// and says whether the pool is available.
     fn settle(self: &Arc<Self>, state: &mut State, aftermath: &mut Aftermath) {
-        while state.lying.is_empty() && !state.destroyed && state.requested < self.size() {
+        loop {
+            let size = self.size();
+            self.adapt_to(size, state, aftermath);
+            let summary = summary_of(state);
+            if summary == state.summary {
+                break;
+            }
+            state.summary = summary;
+            self.summary.store(summary, Ordering::Relaxed);
+            // The distribution writes a size and then looks at the summary, with such a fence in between too. So either
+            // it sees this summary, or its size is seen here.
+            fence(Ordering::SeqCst);
+            if self.size() == size {
+                break;
+            }
+        }
+        if state.availability.is_available()
+            && !state.destroyed
+            && state.requested <= self.size()
+            && state.listeners.is_empty()
+        {
+            // One operation more or less would change nothing of all this.
+            state.lying.consider_plenty();
+        }
+    }
+
+    fn adapt_to(self: &Arc<Self>, size: usize, state: &mut State, aftermath: &mut Aftermath) {
+        if state.requested > size {
+            self.leave_plenty(state);
+            while state.requested > size
+                && let Some(token) = state.lying.pop()
+            {
+                self.surrender(state, token, aftermath);
+            }
+        }
+        while state.lying.is_empty() && !state.destroyed && state.requested < size {
             let waker = (!state.subscribed).then_some(&self.waker);
-            let Some(mut token) = self.network.take_or_subscribe(waker) else {
+            let Some(token) = self.network.take_or_subscribe(waker) else {
                 state.subscribed = true;
                 break;
             };
-            state.requested += 1;
-            token.set_home(Home::Local(Arc::clone(self)));
-            // Who waits comes first. Flink lets the segment lie until another one is recycled, which may be never.
-            match state.listeners.pop_front() {
-                Some(listener) => aftermath.offer(listener, token),
-                None => state.lying.push(token),
-            }
+            self.welcome(state, token, aftermath);
         }
         let available =
             state.destroyed || (!state.lying.is_empty() && state.channels_at_limit == 0);
@@ -237,6 +338,17 @@ impl LocalCore {
                 state.availability.turn_off();
             }
             self.available.store(available, Ordering::Release);
+        }
+    }
+
+    /// Counts a segment of the network pool as this pool's, and gives it to who waits, or lays it down.
+    fn welcome(self: &Arc<Self>, state: &mut State, mut token: Token, aftermath: &mut Aftermath) {
+        state.requested += 1;
+        token.set_home(Home::Local(Arc::clone(self)));
+        // Flink lets it lie until another one is recycled, which may be never.
+        match state.listeners.pop_front() {
+            Some(listener) => aftermath.offer(listener, token),
+            None => state.lying.push(token),
         }
     }
 
@@ -260,19 +372,25 @@ impl LocalCore {
         aftermath.run();
     }
 
-    /// Changes the size. What lies beyond it goes back now, and what is out when it is recycled.
-    pub(in crate::pool) fn resize(self: &Arc<Self>, size: usize, aftermath: &mut Aftermath) {
-        let mut state = self.state.lock();
+    /// Changes the size, which is not below what is required. The caller fences, and then has the pool
+    /// [refreshed](Self::refresh) if [`is_unsettled`](Self::is_unsettled) says so: of a thousand pools few need it.
+    pub(in crate::pool) fn set_size(&self, size: usize) {
         self.size.store(size.min(self.max), Ordering::Relaxed);
-        while state.requested > self.size()
-            && let Some(token) = state.lying.pop()
-        {
-            self.surrender(&mut state, token, aftermath);
-        }
-        self.settle(&mut state, aftermath);
     }
 
-    /// As [`resize`](Self::resize), for those who are not the distribution.
+    /// Whether the pool has something to give back or to fetch. What is out beyond the size comes by recycling.
+    pub(in crate::pool) fn is_unsettled(&self) -> bool {
+        let summary = self.summary.load(Ordering::Relaxed);
+        let (requested, lies) = (summary >> 1, summary & 1 == 1);
+        let size = self.size();
+        if lies {
+            requested > size
+        } else {
+            requested < size
+        }
+    }
+
+    /// Changes the size until the next distribution does.
     pub(super) fn set_number_of_buffers(
         self: &Arc<Self>,
         size: usize,
@@ -285,72 +403,15 @@ impl LocalCore {
             });
         }
         let mut aftermath = Aftermath::default();
-        self.resize(size, &mut aftermath);
+        {
+            let mut state = self.state.lock();
+            self.set_size(size);
+            // After it: a distribution that takes the notice sees the size.
+            self.network.notice_other_size();
+            self.settle(&mut state, &mut aftermath);
+        }
         aftermath.run();
         Ok(())
-    }
-
-    /// Waits until the pool holds so many segments.
-    pub(super) fn reserve(
-        self: &Arc<Self>,
-        number: usize,
-        limit: WaitLimit<'_>,
-    ) -> Result<(), LocalPoolError> {
-        if number > self.required {
-            return Err(LocalPoolError::AboveRequired {
-                label: Arc::clone(&self.label),
-                reserved: number,
-                required: self.required,
-            });
-        }
-        let missing = {
-            let state = self.state.lock();
-            if state.destroyed {
-                return Err(self.destroyed_error());
-            }
-            number.saturating_sub(state.requested)
-        };
-        if missing == 0 {
-            return Ok(());
-        }
-        // Flink waits with the pool's lock held, and nobody can look at the pool meanwhile.
-        let tokens = self
-            .network
-            .collect(missing, limit, Some(&self.destroyed))
-            .map_err(|source| match source {
-                NetworkPoolError::Destroyed if self.destroyed.has_happened() => {
-                    self.destroyed_error()
-                }
-                source => LocalPoolError::Reserve {
-                    label: Arc::clone(&self.label),
-                    source,
-                },
-            })?;
-        let mut aftermath = Aftermath::default();
-        let destroyed = {
-            let mut state = self.state.lock();
-            for mut token in tokens {
-                // Some may have been fetched ahead while this one waited.
-                if state.destroyed || state.requested >= number {
-                    self.network.release(token, &mut aftermath);
-                    continue;
-                }
-                token.set_home(Home::Local(Arc::clone(self)));
-                state.requested += 1;
-                match state.listeners.pop_front() {
-                    Some(listener) => aftermath.offer(listener, token),
-                    None => state.lying.push(token),
-                }
-            }
-            self.settle(&mut state, &mut aftermath);
-            state.destroyed
-        };
-        aftermath.run();
-        if destroyed {
-            Err(self.destroyed_error())
-        } else {
-            Ok(())
-        }
     }
 
     /// Has the listener told of the next buffer, unless one lies in the pool.
@@ -372,6 +433,7 @@ impl LocalCore {
                 return;
             }
             state.destroyed = true;
+            self.leave_plenty(&mut state);
             while let Some(token) = state.lying.pop() {
                 self.surrender(&mut state, token, &mut aftermath);
             }
@@ -401,71 +463,11 @@ impl LocalCore {
             }),
         }
     }
+}
 
-    pub(super) fn buffers_of_channel(&self, channel: u32) -> usize {
-        self.channels
-            .get(channel as usize)
-            .map_or(0, |count| count.load(Ordering::Relaxed) as usize)
-    }
-
-    pub(super) fn number_of_channels(&self) -> usize {
-        self.channels.len()
-    }
-
-    pub(super) fn set_max_overdraft(&self, max_overdraft: usize) {
-        self.state.lock().max_overdraft = max_overdraft;
-    }
-
-    pub(super) fn future(&self) -> AvailableFuture {
-        self.state.lock().availability.future()
-    }
-
-    pub(super) fn is_available(&self) -> bool {
-        self.available.load(Ordering::Acquire)
-    }
-
-    pub(super) fn is_destroyed(&self) -> bool {
-        self.destroyed.has_happened()
-    }
-
-    pub(super) fn label(&self) -> &Arc<str> {
-        &self.label
-    }
-
-    pub(in crate::pool) fn required(&self) -> usize {
-        self.required
-    }
-
-    pub(in crate::pool) fn max(&self) -> usize {
-        self.max
-    }
-
-    pub(in crate::pool) fn size(&self) -> usize {
-        self.size.load(Ordering::Relaxed)
-    }
-
-    /// How many segments the pool holds, how many of them lie in it, and how many may be taken beyond its size.
-    pub(super) fn figures(&self) -> (usize, usize, usize) {
-        let state = self.state.lock();
-        (state.requested, state.lying.len(), state.max_overdraft)
-    }
-
-    /// How many segments the pool would like to have.
-    pub(in crate::pool) fn estimated_demand(&self) -> usize {
-        if self.max == UNBOUNDED {
-            self.required.saturating_mul(2)
-        } else {
-            self.max
-        }
-    }
-
-    pub(in crate::pool) fn holder(&self) -> Holder {
-        Holder {
-            label: self.label.to_string(),
-            required: self.required,
-            held: self.state.lock().requested,
-        }
-    }
+/// How many segments the pool holds, and whether one lies there, in one number.
+fn summary_of(state: &State) -> usize {
+    (state.requested << 1) | usize::from(!state.lying.is_empty())
 }
 
 /// A local pool that waits for the network pool. It does not keep the pool.

@@ -13,7 +13,7 @@ use crate::pool::{
     redistribution::{Demand, redistribute},
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, Ordering, fence},
     },
 };
 
@@ -23,6 +23,8 @@ pub(in crate::pool) struct NetworkCore {
     free: Mutex<Free>,
     books: Mutex<Books>,
     destroyed: AtomicBool,
+    /// Whether a pool may have another size than the last distribution gave it.
+    other_sizes: AtomicBool,
     segment_bytes: usize,
     request_timeout: Duration,
     arena: Arena,
@@ -38,12 +40,40 @@ struct Free {
 #[derive(Default)]
 struct Books {
     /// In the order of their creation.
-    pools: Vec<Arc<LocalCore>>,
+    pools: Vec<Registered>,
     /// How many segments are guaranteed, the exclusive ones included.
     required: usize,
     exclusive: usize,
     /// The demand that was told last, while it was too much.
     told_percent: Option<usize>,
+    /// The sizes of a distribution, and which pools have another one by it; kept so that none has to allocate.
+    sizes: Vec<usize>,
+    resized: Vec<usize>,
+}
+
+/// A local pool, with what a distribution reads of all pools beside each other.
+struct Registered {
+    pool: Arc<LocalCore>,
+    demand: Demand,
+    /// The size of the last distribution.
+    size: usize,
+}
+
+impl Registered {
+    fn new(pool: Arc<LocalCore>) -> Self {
+        Self {
+            demand: Demand {
+                required: pool.required(),
+                max: pool.max(),
+            },
+            size: pool.size(),
+            pool,
+        }
+    }
+
+    fn is_resizable(&self) -> bool {
+        self.demand.required < self.demand.max
+    }
 }
 
 impl NetworkCore {
@@ -60,6 +90,7 @@ impl NetworkCore {
             }),
             books: Mutex::new(Books::default()),
             destroyed: AtomicBool::new(false),
+            other_sizes: AtomicBool::new(false),
             segment_bytes,
             request_timeout,
             arena,
@@ -108,8 +139,8 @@ impl NetworkCore {
             let pool = LocalCore::new(Arc::clone(self), spec);
             // Its first segment is one that it is guaranteed, so it comes before what others may have beyond theirs.
             pool.refresh(&mut aftermath);
-            books.pools.push(Arc::clone(&pool));
-            self.redistribute(&books, &mut aftermath);
+            books.pools.push(Registered::new(Arc::clone(&pool)));
+            self.redistribute(&mut books, &mut aftermath);
             pool
         };
         aftermath.run();
@@ -127,7 +158,7 @@ impl NetworkCore {
                 return Ok(());
             }
             books.exclusive += number;
-            self.redistribute(&books, &mut aftermath);
+            self.redistribute(&mut books, &mut aftermath);
         }
         aftermath.run();
         Ok(())
@@ -140,7 +171,7 @@ impl NetworkCore {
             let mut books = self.books.lock();
             books.required -= number;
             books.exclusive -= number;
-            self.redistribute(&books, &mut aftermath);
+            self.redistribute(&mut books, &mut aftermath);
         }
         aftermath.run();
     }
@@ -153,35 +184,61 @@ impl NetworkCore {
             let Some(index) = books
                 .pools
                 .iter()
-                .position(|known| Arc::ptr_eq(known, pool))
+                .position(|known| Arc::ptr_eq(&known.pool, pool))
             else {
                 return;
             };
             books.pools.remove(index);
             books.required -= pool.required();
-            self.redistribute(&books, &mut aftermath);
+            self.redistribute(&mut books, &mut aftermath);
         }
         aftermath.run();
     }
 
     /// Gives every pool that can have more than it is guaranteed its part of what is left.
-    fn redistribute(&self, books: &Books, aftermath: &mut Aftermath) {
-        let resizable = || {
-            books
-                .pools
-                .iter()
-                .filter(|pool| pool.required() < pool.max())
-        };
-        let demands = resizable().map(|pool| Demand {
-            required: pool.required(),
-            max: pool.max(),
-        });
-        let sizes = redistribute(self.total() - books.required, demands);
-        for (pool, size) in resizable().zip(sizes) {
-            if pool.size() != size {
-                pool.resize(size, aftermath);
+    fn redistribute(&self, books: &mut Books, aftermath: &mut Aftermath) {
+        let Books {
+            pools,
+            sizes,
+            resized,
+            required,
+            ..
+        } = books;
+        let demands = pools
+            .iter()
+            .filter(|registered| registered.is_resizable())
+            .map(|registered| registered.demand);
+        sizes.clear();
+        sizes.extend(redistribute(self.total() - *required, demands));
+        let look_at_each = self.other_sizes.swap(false, Ordering::AcqRel);
+        resized.clear();
+        let resizable = pools
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, registered)| registered.is_resizable());
+        for ((index, registered), size) in resizable.zip(sizes.iter()) {
+            if registered.size != *size || (look_at_each && registered.pool.size() != *size) {
+                registered.size = *size;
+                registered.pool.set_size(*size);
+                resized.push(index);
             }
         }
+        if resized.is_empty() {
+            return;
+        }
+        // One fence for all of them: see `LocalCore::settle`.
+        fence(Ordering::SeqCst);
+        for registered in resized.iter().filter_map(|index| pools.get(*index)) {
+            if registered.pool.is_unsettled() {
+                registered.pool.refresh(aftermath);
+            }
+        }
+    }
+
+    /// A local pool was given another size than the distribution gave it.
+    pub(in crate::pool) fn notice_other_size(&self) {
+        // A store would do, but loom lets one come before what another thread has read already.
+        self.other_sizes.swap(true, Ordering::AcqRel);
     }
 
     /// A free segment.
@@ -347,7 +404,11 @@ impl NetworkCore {
     }
 
     pub(super) fn pools(&self) -> Vec<Arc<LocalCore>> {
-        self.books.lock().pools.clone()
+        let books = self.books.lock();
+        let pools = books.pools.iter();
+        pools
+            .map(|registered| Arc::clone(&registered.pool))
+            .collect()
     }
 
     pub(super) fn number_of_pools(&self) -> usize {
@@ -369,7 +430,7 @@ impl NetworkCore {
             requested_segments: books
                 .pools
                 .iter()
-                .map(|pool| pool.estimated_demand())
+                .map(|registered| registered.pool.estimated_demand())
                 .fold(0, usize::saturating_add),
         }
     }
@@ -404,7 +465,10 @@ impl NetworkCore {
     }
 
     fn holders_by(&self, books: &Books, key: impl Fn(&Holder) -> usize) -> Vec<Holder> {
-        let pools = books.pools.iter().map(|pool| pool.holder());
+        let pools = books
+            .pools
+            .iter()
+            .map(|registered| registered.pool.holder());
         let exclusive = Holder {
             label: "exclusive segments of channels".to_owned(),
             required: books.exclusive,

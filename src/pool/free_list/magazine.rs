@@ -1,0 +1,247 @@
+//! The magazine of one thread at one pool, and how the thread finds it.
+
+use std::{
+    cell::{Cell, RefCell},
+    ptr,
+};
+
+use crate::pool::{
+    arena::{Entry, Token},
+    sync::{
+        Arc,
+        atomic::{AtomicPtr, AtomicU32, Ordering},
+        fence, thread,
+    },
+};
+
+/// A stack of segments that one thread uses without a lock, as long as it is open.
+///
+/// Who may do what:
+/// - `take` and `put` are for the thread that the magazine belongs to, at any time;
+/// - everything else is for whoever holds the pool's lock, and while the magazine is open only for that same thread, or
+///   for others once they closed it and waited.
+///
+/// All accesses are plain loads and stores. That they suffice is shown in `tests/loom.rs`.
+#[repr(align(128))]
+pub(in crate::pool) struct Magazine {
+    /// How many segments it may hold, 0 while it is closed.
+    capacity: AtomicU32,
+    /// 1 while its thread is taking or putting.
+    busy: AtomicU32,
+    count: AtomicU32,
+    slots: [AtomicPtr<Entry>; Self::SLOTS],
+}
+
+/// A magazine, and whose it is.
+pub(super) struct Registered {
+    pub(super) thread: thread::ThreadId,
+    pub(super) magazine: Arc<Magazine>,
+}
+
+impl Magazine {
+    /// How many segments fit.
+    pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 128 };
+
+    /// Closed and empty.
+    pub(super) fn new() -> Self {
+        Self {
+            capacity: AtomicU32::new(0),
+            busy: AtomicU32::new(0),
+            count: AtomicU32::new(0),
+            slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+        }
+    }
+
+    /// Takes a segment, if the magazine is open and has one. `then` runs while the magazine cannot be closed, after it is
+    /// sure that there is a segment.
+    #[inline]
+    pub(in crate::pool) fn take(&self, then: impl FnOnce()) -> Option<Token> {
+        self.while_busy(|capacity| {
+            if capacity == 0 || self.count.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+            then();
+            self.pop()
+        })
+    }
+
+    /// Puts a segment in, if the magazine is open and has room. `then` runs while the magazine cannot be closed, after it
+    /// is sure that there is room.
+    #[inline]
+    pub(in crate::pool) fn put(
+        &self,
+        token: Token,
+        then: impl FnOnce(&Token),
+    ) -> Result<(), Token> {
+        self.while_busy(|capacity| {
+            if self.count.load(Ordering::Relaxed) >= capacity {
+                return Err(token);
+            }
+            then(&token);
+            self.push(token)
+        })
+    }
+
+    /// Marks the magazine as busy, and then looks whether it is open. Whoever closes it does these two steps the other
+    /// way round, with a fence between them that counts for both.
+    #[inline]
+    fn while_busy<R>(&self, access: impl FnOnce(u32) -> R) -> R {
+        self.busy.store(1, Ordering::Relaxed);
+        fence::light();
+        // Only this thread opens the magazine, so that it has seen what was done before.
+        let result = access(self.capacity.load(Ordering::Relaxed));
+        // Release: who waits for this sees what was done here.
+        self.busy.store(0, Ordering::Release);
+        result
+    }
+
+    /// How many segments it has, if its thread is doing nothing.
+    pub(super) fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed) as usize
+    }
+
+    /// Takes a segment, whether the magazine is open or not.
+    #[allow(unsafe_code)]
+    #[inline]
+    pub(super) fn pop(&self) -> Option<Token> {
+        let top = self.count.load(Ordering::Relaxed).checked_sub(1)?;
+        let slot = self.slots.get(top as usize)?;
+        let entry = ptr::NonNull::new(slot.load(Ordering::Relaxed))?;
+        self.count.store(top, Ordering::Relaxed);
+        // SAFETY: `push` put it there, and it is counted no more. Two threads are never here at once: see the type.
+        Some(unsafe { Token::from_raw(entry) })
+    }
+
+    /// Puts a segment in, whether the magazine is open or not. The token comes back where no slot is left.
+    #[inline]
+    pub(super) fn push(&self, token: Token) -> Result<(), Token> {
+        let count = self.count.load(Ordering::Relaxed);
+        let Some(slot) = self.slots.get(count as usize) else {
+            return Err(token);
+        };
+        slot.store(token.into_raw().as_ptr(), Ordering::Relaxed);
+        self.count.store(count + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Lets its thread use it. That thread calls this.
+    pub(super) fn open(&self, capacity: usize) {
+        // At most `SLOTS`.
+        self.capacity.store(capacity as u32, Ordering::Relaxed);
+    }
+
+    /// Lets its thread use it no more, after a fence and a wait.
+    pub(super) fn close(&self) {
+        self.capacity.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until its thread is not in the middle of something. It does not wait for anything there.
+    pub(super) fn wait_until_idle(&self) {
+        let mut spins = 0_u32;
+        // Acquire: what its thread did is seen after this.
+        while self.busy.load(Ordering::Acquire) != 0 {
+            spins += 1;
+            if spins.is_multiple_of(64) || cfg!(loom) {
+                // It was interrupted there, perhaps.
+                thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}
+
+/// How many pools a thread remembers its magazine of: those of one task, and some. The magazine of another pool is found
+/// again by the pool.
+const WAYS: usize = 8;
+
+const fn way(pool: u64) -> usize {
+    (pool % WAYS as u64) as usize
+}
+
+/// Where this thread's magazine at a pool is. Nothing here has to be dropped, so that looking here is one load.
+struct Known {
+    pool: Cell<u64>,
+    magazine: Cell<*const Magazine>,
+}
+
+impl Known {
+    const fn nothing() -> Self {
+        Self {
+            pool: Cell::new(0),
+            magazine: Cell::new(ptr::null()),
+        }
+    }
+}
+
+/// Keeps the magazines whose place is known.
+struct Kept {
+    ways: RefCell<[Option<Arc<Magazine>>; WAYS]>,
+}
+
+impl Kept {
+    const fn nothing() -> Self {
+        Self {
+            ways: RefCell::new([const { None }; WAYS]),
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // Only in a model it may be gone before.
+        let _ = KNOWN.try_with(|known| {
+            for known in known {
+                known.magazine.set(ptr::null());
+            }
+        });
+    }
+}
+
+#[cfg(not(loom))]
+thread_local! {
+    static KNOWN: [Known; WAYS] = const { [const { Known::nothing() }; WAYS] };
+    static KEPT: Kept = const { Kept::nothing() };
+}
+#[cfg(loom)]
+loom::thread_local! {
+    static KNOWN: [Known; WAYS] = [const { Known::nothing() }; WAYS];
+    static KEPT: Kept = Kept::nothing();
+}
+
+/// Lets `use_it` have this thread's magazine at a pool, if the thread remembers one. It must not remember another one
+/// meanwhile.
+#[allow(unsafe_code)]
+#[inline]
+pub(in crate::pool) fn with_magazine<R>(
+    pool: u64,
+    use_it: impl FnOnce(Option<&Magazine>) -> R,
+) -> R {
+    KNOWN.with(|known| {
+        let known = &known[way(pool)];
+        if known.pool.get() != pool {
+            return use_it(None);
+        }
+        // SAFETY: it is null, or `remember` put it there and `KEPT` has kept it since: it is changed by `remember` and
+        // by the end of the thread, which both change this place too. Neither runs inside of `use_it`, which takes or
+        // puts a segment and calls nothing.
+        use_it(unsafe { known.magazine.get().as_ref() })
+    })
+}
+
+/// Has this thread remember its magazine at a pool.
+pub(super) fn remember(pool: u64, magazine: &Arc<Magazine>) {
+    // A thread that ends remembers nothing, and its magazine is taken back by the pool.
+    let forgotten = KEPT.try_with(|kept| {
+        KNOWN.with(|known| {
+            known[way(pool)].pool.set(pool);
+            known[way(pool)].magazine.set(Arc::as_ptr(magazine));
+        });
+        kept.ways.borrow_mut()[way(pool)].replace(Arc::clone(magazine))
+    });
+    drop(forgotten);
+}
+
+pub(super) fn current_thread() -> thread::ThreadId {
+    thread::current().id()
+}

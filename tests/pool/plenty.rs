@@ -1,0 +1,347 @@
+//! Pools in which so much lies that threads take and recycle by magazines, without the lock: nothing of what can be
+//! observed is any different.
+
+use std::{
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use headroom::pool::{
+    availability::WaitLimit,
+    buffer::{Buffer, NetworkSegment},
+    local_pool::{BufferListener, LocalBufferPool, LocalPoolError, LocalPoolSpec},
+    network_pool::NetworkBufferPool,
+    redistribution::UNBOUNDED,
+};
+
+use crate::random::Random;
+
+const SEGMENTS: usize = 1024;
+
+fn network() -> NetworkBufferPool {
+    NetworkBufferPool::new(SEGMENTS, 128, Duration::from_secs(30)).unwrap()
+}
+
+/// A pool in which all segments lie, with the magazine of this thread open.
+fn plenty(network: &NetworkBufferPool, spec: LocalPoolSpec) -> LocalBufferPool {
+    let pool = network.create_buffer_pool(spec).unwrap();
+    drop(take(&pool, SEGMENTS));
+    open_magazine(&pool);
+    assert_eq!(pool.number_of_available_segments(), SEGMENTS);
+    pool
+}
+
+/// Whether the kernel has the fence that magazines need. Where it has none these tests show that a pool does without.
+fn has_fence() -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::thread::membarrier(rustix::thread::MembarrierCommand::RegisterPrivateExpedited)
+        .is_ok();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Uses the pool until this thread has a magazine.
+fn open_magazine(pool: &LocalBufferPool) {
+    for _ in 0..1000 {
+        drop(pool.request_segment().unwrap().unwrap());
+    }
+    let opened = pool.number_of_segments_in_magazines() > 0;
+    assert_eq!(opened, has_fence());
+}
+
+fn take(pool: &LocalBufferPool, number: usize) -> Vec<NetworkSegment> {
+    (0..number)
+        .map(|_| pool.request_segment().unwrap().unwrap())
+        .collect()
+}
+
+fn all_are_back(network: &NetworkBufferPool, pool: LocalBufferPool) {
+    assert_eq!(pool.number_of_used_buffers(), 0);
+    pool.lazy_destroy();
+    assert_eq!(network.number_of_available_segments(), SEGMENTS);
+}
+
+/// Has another thread open its magazine at the pool, and keeps the thread until the guard is dropped.
+fn with_another_thread(pool: &LocalBufferPool, then: impl FnOnce()) {
+    let (opened, other) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let before = pool.number_of_segments_in_magazines();
+            open_magazine(pool);
+            let after = pool.number_of_segments_in_magazines();
+            assert_eq!(after > before, has_fence());
+            opened.send(()).unwrap();
+            let _ = ended.recv();
+        });
+        other.recv().unwrap();
+        then();
+        drop(end);
+    });
+}
+
+/// What lies in the magazines of other threads counts as lying, and is given out before the pool says that it has none.
+#[test]
+fn magazines_are_drained_before_none_is_answered() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    with_another_thread(&pool, || {
+        assert_eq!(pool.number_of_available_segments(), SEGMENTS);
+        let all = take(&pool, SEGMENTS);
+        assert!(pool.request_segment().unwrap().is_none());
+        assert!(!pool.is_available());
+        assert_eq!(pool.number_of_segments_in_magazines(), 0);
+        drop(all);
+    });
+    all_are_back(&network, pool);
+}
+
+/// What lies in the magazine of a thread that has ended is not lost.
+#[test]
+fn the_magazine_of_a_thread_that_ended_is_drained() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    for _ in 0..3 {
+        thread::scope(|scope| {
+            scope.spawn(|| open_magazine(&pool));
+        });
+    }
+    assert_eq!(pool.number_of_available_segments(), SEGMENTS);
+    drop(take(&pool, SEGMENTS));
+    all_are_back(&network, pool);
+}
+
+/// Threads that come and go leave no magazines behind: the next one that comes takes back what lies there.
+#[test]
+fn magazines_of_ended_threads_do_not_add_up() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    thread::scope(|scope| {
+        scope.spawn(|| open_magazine(&pool));
+    });
+    let in_two_magazines = pool.number_of_segments_in_magazines();
+    for _ in 0..20 {
+        let in_magazines = thread::scope(|scope| {
+            let next = || {
+                open_magazine(&pool);
+                pool.number_of_segments_in_magazines()
+            };
+            scope.spawn(next).join().unwrap()
+        });
+        assert!(in_magazines <= in_two_magazines, "{in_magazines}");
+    }
+    all_are_back(&network, pool);
+}
+
+/// A pool that shrinks gives back what lies in magazines too, at once.
+#[test]
+fn shrinking_drains_magazines() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    with_another_thread(&pool, || {
+        let held = take(&pool, 3);
+        pool.set_number_of_buffers(5).unwrap();
+        assert_eq!(pool.number_of_requested_segments(), 5);
+        assert_eq!(pool.number_of_available_segments(), 2);
+        assert_eq!(network.number_of_available_segments(), SEGMENTS - 5);
+        drop(held);
+        assert_eq!(pool.number_of_available_segments(), 5);
+    });
+    all_are_back(&network, pool);
+}
+
+/// So it does when another pool is created, which is guaranteed what lies there.
+#[test]
+fn a_new_pool_gets_what_lies_in_magazines() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    with_another_thread(&pool, || {
+        let spec = LocalPoolSpec::new(SEGMENTS - 1, SEGMENTS - 1);
+        let other = network.create_buffer_pool(spec).unwrap();
+        assert_eq!(take(&other, SEGMENTS - 1).len(), SEGMENTS - 1);
+        assert_eq!(pool.number_of_requested_segments(), 1);
+    });
+    all_are_back(&network, pool);
+}
+
+/// A pool that is destroyed gives back what lies in magazines, and refuses from then on.
+#[test]
+fn destroying_drains_magazines() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    with_another_thread(&pool, || {
+        let held = pool.request_segment().unwrap().unwrap();
+        pool.lazy_destroy();
+        assert_eq!(network.number_of_available_segments(), SEGMENTS - 1);
+        let error = pool.request_segment().unwrap_err();
+        assert!(matches!(error, LocalPoolError::Destroyed { .. }), "{error}");
+        drop(held);
+        assert_eq!(network.number_of_available_segments(), SEGMENTS);
+    });
+}
+
+/// A channel that reaches its limit makes the pool unavailable by that very request, and available by that very recycle.
+#[test]
+fn a_limit_is_noticed_without_the_lock() {
+    let network = network();
+    let spec = LocalPoolSpec::new(1, UNBOUNDED).with_channels(2, 3);
+    let pool = plenty(&network, spec);
+    for _ in 0..3 {
+        open_magazine(&pool);
+        let request = || pool.request_buffer_builder_for(1).unwrap().unwrap();
+        let (first, second) = (request(), request());
+        assert!(pool.is_available());
+        let third = request();
+        assert!(!pool.is_available());
+        let future = pool.available();
+        assert!(!future.is_done());
+        let fourth = request();
+        drop(third);
+        assert!(!pool.is_available());
+        drop(fourth);
+        assert!(pool.is_available() && future.is_done());
+        drop((first, second));
+        assert_eq!(pool.number_of_buffers_of_channel(1).unwrap(), 0);
+    }
+    all_are_back(&network, pool);
+}
+
+/// Refuses nothing and keeps nothing.
+struct Counting(AtomicUsize);
+
+impl BufferListener for Counting {
+    fn buffer_available(&self, buffer: Buffer) -> Result<(), Buffer> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        drop(buffer);
+        Ok(())
+    }
+
+    fn pool_destroyed(&self) {}
+}
+
+/// No listener is accepted while there are plenty; one that is accepted after all were taken is told of the first that
+/// is recycled, though they were taken without the lock.
+#[test]
+fn listeners_are_refused_while_there_are_plenty() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    let listener = Arc::new(Counting(AtomicUsize::new(0)));
+    assert!(!pool.add_listener(listener.clone()));
+    let mut all = take(&pool, SEGMENTS);
+    assert!(pool.add_listener(listener.clone()));
+    all.pop();
+    assert_eq!(listener.0.load(Ordering::SeqCst), 1);
+    drop(all);
+    all_are_back(&network, pool);
+}
+
+/// One thread takes and another one recycles, in bursts that let the pool run dry: each segment is in one hand only.
+#[test]
+fn each_segment_is_in_one_hand() {
+    let network = network();
+    let pool = plenty(
+        &network,
+        LocalPoolSpec::new(1, UNBOUNDED).with_channels(1, 50_000),
+    );
+    let (sender, receiver) = mpsc::sync_channel::<Vec<NetworkSegment>>(4);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(1);
+            for round in 0..200_u8 {
+                let number = random.below(400) + 1;
+                let mut segments = Vec::new();
+                for _ in 0..number {
+                    let limit = WaitLimit::timeout(Duration::from_secs(30));
+                    let mut segment = pool.request_segment_blocking(limit).unwrap();
+                    segment.fill(round);
+                    segments.push(segment);
+                }
+                sender.send(segments).unwrap();
+            }
+            drop(sender);
+        });
+        for (round, segments) in (0..200_u8).zip(receiver) {
+            for segment in segments {
+                assert!(segment.iter().all(|byte| *byte == round));
+            }
+        }
+    });
+    all_are_back(&network, pool);
+}
+
+/// Threads take, hold, hand over and recycle while the pool is resized and others come and go; at the end everything is
+/// where it was.
+#[test]
+fn nothing_is_lost_in_a_crowd() {
+    let network = network();
+    let pool = plenty(
+        &network,
+        LocalPoolSpec::new(8, UNBOUNDED)
+            .with_channels(3, 200)
+            .with_overdraft(5),
+    );
+    let ended = AtomicBool::new(false);
+    let handed: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+    let started = Barrier::new(4);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|seed| {
+                let (pool, handed, started) = (&pool, &handed, &started);
+                scope.spawn(move || {
+                    let mut random = Random::new(seed);
+                    let mut held = Vec::new();
+                    let mut builders = Vec::new();
+                    started.wait();
+                    for _ in 0..20_000 {
+                        match random.below(8) {
+                            0..3 => held.extend(pool.request_buffer().unwrap()),
+                            3 => builders
+                                .extend(pool.request_buffer_builder_for(random.below(3)).unwrap()),
+                            4 => held.truncate(random.below(held.len() + 1)),
+                            5 => builders.truncate(random.below(builders.len() + 1)),
+                            6 => handed.lock().unwrap().extend(held.pop()),
+                            _ => drop(handed.lock().unwrap().pop()),
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut random = Random::new(99);
+            started.wait();
+            while !ended.load(Ordering::SeqCst) {
+                match random.below(3) {
+                    0 => pool
+                        .set_number_of_buffers(8 + random.below(SEGMENTS))
+                        .unwrap(),
+                    1 => {
+                        drop(network.create_buffer_pool(LocalPoolSpec::new(
+                            1 + random.below(100),
+                            UNBOUNDED,
+                        )))
+                    }
+                    _ => drop(network.request_unpooled_segments(0)),
+                }
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+    drop(handed);
+    for channel in 0..3 {
+        assert_eq!(pool.number_of_buffers_of_channel(channel).unwrap(), 0);
+    }
+    assert!(pool.is_available());
+    let requested = pool.number_of_requested_segments();
+    assert_eq!(pool.number_of_available_segments(), requested);
+    assert_eq!(network.number_of_available_segments(), SEGMENTS - requested);
+    all_are_back(&network, pool);
+}
