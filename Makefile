@@ -129,6 +129,12 @@ mutants: $(CARGO_MUTANTS) ## Wrong changes to the core that no test notices (SHA
 	  $(CARGO) mutants --package headroom --no-default-features --output "$$out" \
 	    $(if $(SHARD),--sharding round-robin --shard $(SHARD)) $(ARGUMENTS) -- --lib --test it
 
+.PHONY: loom
+loom: ## Models of the segment pools' threads, in every order (LOOM_MAX_PREEMPTIONS=4)
+	$(call step,every order in which threads may meet in a pool)
+	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CACHE)/target-loom' CARGO_PROFILE_RELEASE_LTO=off \
+	  $(CARGO) test --release --package headroom --no-default-features --test loom --locked
+
 .PHONY: flink-diff
 flink-diff: ## Released Flink and the solver, the same random questions (N=100000 VERSIONS=all SEED=; needs a JDK 17 and Maven)
 	$(call step,comparing with released Flink)
