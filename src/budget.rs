@@ -71,7 +71,7 @@ pub use self::{
 pub(crate) use self::{decimal::java_double, memory_size::java_trim};
 use self::{
     derivation::{Amount, Derivation, FirstViolation, Remarks, Rule},
-    effective::{LegacyHeap, Options},
+    effective::Options,
 };
 use crate::bytes::Bytes;
 
@@ -432,20 +432,10 @@ fn source(options: &Options<'_>, amount: Amount) -> Source {
                 taken: reserved,
             },
         },
-        Rule::LegacyHeap(Some(id)) => Source::Configured {
-            option: options.key(id),
-            origin: origin(id),
+        Rule::LegacyHeapEnvironment => Source::Configured {
+            option: options.heap_environment(),
+            origin: Origin::Environment,
         },
-        Rule::LegacyHeap(None) => {
-            debug_assert!(matches!(
-                options.legacy_heap(),
-                Some(LegacyHeap::Environment(_))
-            ));
-            Source::Configured {
-                option: options.heap_environment(),
-                origin: Origin::Environment,
-            }
-        }
         Rule::Fraction {
             option,
             fraction,

@@ -76,7 +76,7 @@ pub(super) enum Rule {
     Configured(Id),
     Default(Id),
     ContainerLimit,
-    LegacyHeap(Option<Id>),
+    LegacyHeapEnvironment,
     Fraction {
         option: Id,
         fraction: f32,

@@ -294,7 +294,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
         };
         let amount = match legacy {
             LegacyHeap::Environment(value) => match memory_size::parse(value) {
-                Ok(bytes) => Some(Amount::known(bytes, Rule::LegacyHeap(None))),
+                Ok(bytes) => Some(Amount::known(bytes, Rule::LegacyHeapEnvironment)),
                 Err(error) => {
                     self.violated(Kind::LegacyHeapEnvironment {
                         value: value.to_owned(),
@@ -308,7 +308,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
                 Some(mebibytes) => match u64::try_from(mebibytes) {
                     Ok(positive) => Some(Amount::known(
                         Bytes::from_mebibytes(positive),
-                        Rule::LegacyHeap(Some(id)),
+                        Rule::Configured(id),
                     )),
                     Err(_) => {
                         self.violated(Kind::LegacyHeapNegative { mebibytes })?;
@@ -316,14 +316,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
                     }
                 },
             },
-            LegacyHeap::Option(id) => {
-                Some(self.size(id)?)
-                    .filter(|amount| amount.known)
-                    .map(|amount| Amount {
-                        rule: Rule::LegacyHeap(Some(id)),
-                        ..amount
-                    })
-            }
+            LegacyHeap::Option(id) => Some(self.size(id)?).filter(|amount| amount.known),
         };
         let target = self.options.legacy_target();
         Ok(Some(match amount {
@@ -335,8 +328,7 @@ impl<'b, S: Strictness> Deriver<'_, 'b, S> {
                 });
                 amount
             }
-            // What does not parse could be any total, or nothing of a part.
-            None if target == Id::JvmHeapSize => Amount::unknown(Bytes::ZERO),
+            // What does not parse could be any size.
             None => Amount::unknown(Bytes::MAX),
         }))
     }
