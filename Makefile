@@ -49,7 +49,7 @@ demo: prerequisites ## A first look: a real control plane, the controller, two p
 	@$(CARGO) run --quiet --package e2e --bin demo --locked -- $(if $(ONCE),--once)
 
 .PHONY: bench
-bench: ## The figures, each beside its bar and the floor (ten minutes; ARGUMENTS=--help lists the options)
+bench: ## The figures, each beside its bar and the floor (a quarter of an hour; ARGUMENTS=--help lists the options)
 	$(call step,building the benchmark)
 	@$(CARGO) build --release --package e2e --bin bench --bin floor --locked
 	@$(CARGO) run --quiet --release --package e2e --bin bench --locked -- $(ARGUMENTS)

@@ -29,6 +29,8 @@ pub enum Unit {
     Seconds,
     Instructions,
     Allocations,
+    Percent,
+    Times,
     Mebibytes,
     Bytes,
     Requests,
@@ -45,6 +47,8 @@ impl Unit {
             Self::Seconds => "s",
             Self::Instructions => "instructions",
             Self::Allocations => "allocations",
+            Self::Percent => "%",
+            Self::Times => "×",
             Self::Mebibytes => "MiB",
             Self::Bytes => "bytes",
             Self::Requests => "requests",
@@ -54,20 +58,25 @@ impl Unit {
     }
 
     /// Digits after the point: as many as the measurement is good for.
-    const fn digits(self) -> usize {
+    fn digits(self, value: f64) -> usize {
         match self {
+            Self::Nanoseconds if value < 100.0 => 1,
             Self::Nanoseconds
             | Self::Instructions
             | Self::Allocations
             | Self::Bytes
             | Self::Requests => 0,
             Self::Microseconds | Self::Milliseconds | Self::Mebibytes => 1,
-            Self::Seconds | Self::CpuSeconds | Self::CpuSecondsPerMinute => 2,
+            Self::Percent
+            | Self::Times
+            | Self::Seconds
+            | Self::CpuSeconds
+            | Self::CpuSecondsPerMinute => 2,
         }
     }
 
     fn text(self, value: f64) -> String {
-        let plain = format!("{value:.*}", self.digits());
+        let plain = format!("{value:.*}", self.digits(value));
         let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
         let mut grouped = String::new();
         for (at, digit) in whole.chars().enumerate() {
@@ -95,6 +104,8 @@ impl Serialize for Unit {
 pub enum Part {
     /// The solver, right and wrong, the command line, and what Flink itself takes for the same
     Solve,
+    /// The segment pools, and what Flink's own take for the same
+    Pools,
     /// The definition, the programs, and the status of the largest example
     Sizes,
     /// From the start of the process until it is ready
@@ -111,6 +122,14 @@ pub enum Part {
     Restart,
     /// 1,000 pools at once
     Burst,
+}
+
+impl Part {
+    /// Whether a controller takes part.
+    #[must_use]
+    pub const fn needs_controllers(self) -> bool {
+        !matches!(self, Self::Solve | Self::Pools)
+    }
 }
 
 /// One row before it is measured.
@@ -156,6 +175,35 @@ const DEFINITIONS: &[Definition] = &[
     row("solve.wrong", "every conflict and fix of the worst example", Unit::Microseconds, Some(200.0), ""),
     row("solve.check", "headroom check of 1,000 pools in one file", Unit::Milliseconds, Some(200.0), ""),
     row("solve.command", "one answer of the command line", Unit::Milliseconds, None, ""),
+    row("pools.local.segment", "local pool: request and recycle a segment, one thread", Unit::Nanoseconds, Some(8.8), ""),
+    row("pools.local.segment.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.local.buffer", "… as a buffer", Unit::Nanoseconds, Some(12.0), ""),
+    row("pools.local.buffer.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.local.builder", "… as a builder for one of 4 channels", Unit::Nanoseconds, None, ""),
+    row("pools.handoff", "… one thread requests, another one recycles", Unit::Nanoseconds, Some(40.0), ""),
+    row("pools.threads.1", "… 1 thread, of all together", Unit::Nanoseconds, None, ""),
+    row("pools.threads.2", "… 2 threads at once", Unit::Nanoseconds, None, ""),
+    row("pools.threads.4", "… 4 threads at once", Unit::Nanoseconds, None, ""),
+    row("pools.threads.8", "… 8 threads at once", Unit::Nanoseconds, None, ""),
+    row("pools.create", "create a local pool where there are 1,000", Unit::Microseconds, Some(10.0), ""),
+    row("pools.create.instructions", "… and destroy it: instructions", Unit::Instructions, None, ""),
+    row("pools.network", "network pool of 2 GiB, all pages present", Unit::Milliseconds, None, ""),
+    row("pools.network.huge", "… in huge pages", Unit::Milliseconds, None, ""),
+    row("pools.beside", "… memory beside the segments", Unit::Percent, Some(0.5), ""),
+    row("pools.bytes", "budget: reserve and release bytes", Unit::Nanoseconds, Some(20.0), ""),
+    row("pools.bytes.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.reserve", "memory manager: reserve and release bytes of an owner", Unit::Nanoseconds, None, ""),
+    row("pools.pages", "… allocate and release 1,024 pages", Unit::Microseconds, Some(30.0), ""),
+    row("pools.pages.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.extent", "best fit among 10,000 free extents: take and give back", Unit::Nanoseconds, Some(1000.0), ""),
+    row("pools.extent.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.sweep", "sweep of 65,536 segments, a tenth of them orphaned", Unit::Milliseconds, Some(5.0), ""),
+    row("pools.sweep.pause", "… pause of another thread", Unit::Microseconds, Some(50.0), ""),
+    row("pools.output", "paged output: write a record of 64 bytes", Unit::Nanoseconds, None, ""),
+    row("pools.output.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.input", "paged input: read a record of 64 bytes", Unit::Nanoseconds, None, ""),
+    row("pools.input.instructions", "… instructions", Unit::Instructions, None, ""),
+    row("pools.turns", "reading heap and direct segments in turns, against one kind", Unit::Times, Some(1.1), ""),
     row("slow.p50", "created → budget in status, 100 pools at 2/s: p50", Unit::Milliseconds, Some(25.0), "20"),
     row("slow.p99", "… p99", Unit::Milliseconds, Some(60.0), "143"),
     row("steady.p50", "created → budget in status, 1,000 pools at 10/s: p50", Unit::Milliseconds, Some(25.0), "5,400–7,400"),
@@ -221,6 +269,11 @@ impl Figures {
     pub fn note(&mut self, name: &'static str, note: String) {
         eprintln!("    {name}: {note}");
         self.notes.entry(name).or_default().push(note);
+    }
+
+    /// A number that was noted.
+    pub fn value(&self, name: &'static str, subject: Subject) -> Option<f64> {
+        self.values.get(&(name, subject)).copied()
     }
 
     /// Sets a bar that depends on what was seen.

@@ -25,14 +25,17 @@ mod examples;
 mod figures;
 mod pools;
 mod scenario;
+mod segment_pools;
 mod solver;
+mod valgrind;
 
 use conditions::Conditions;
 use scenario::Scale;
+use segment_pools::Work;
 
 /// Measures Headroom and the floor controller on real control planes without nodes.
 ///
-/// The table goes to standard output, progress to standard error. A whole run takes about ten minutes after
+/// The table goes to standard output, progress to standard error. A whole run takes about a quarter of an hour after
 /// the builds; a machine that is busy otherwise gives other figures, and the conditions below the table say so.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
@@ -74,6 +77,9 @@ enum Action {
     /// Run the solver that many times; callgrind counts the instructions of this
     #[command(hide = true)]
     SolveRepeatedly { times: usize },
+    /// Use a segment pool that many times; callgrind counts the instructions of this
+    #[command(hide = true)]
+    PoolsRepeatedly { work: Work, times: u32 },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -103,8 +109,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
-    if let Some(Action::SolveRepeatedly { times }) = arguments.action {
-        solver::solve_repeatedly(times)?;
+    if let Some(action) = arguments.action {
+        match action {
+            Action::SolveRepeatedly { times } => solver::solve_repeatedly(times)?,
+            Action::PoolsRepeatedly { work, times } => segment_pools::repeat(work, times)?,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let parts: BTreeSet<Part> = match arguments.parts.as_slice() {
@@ -125,9 +134,12 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         true => (Profile::Debug, "debug"),
         false => (Profile::Release, "release"),
     };
-    eprintln!("building the controllers ({profile_name}; some minutes the first time)");
     let mut programs = Vec::new();
-    for subject in subjects {
+    let needs_controllers = parts.iter().any(|part| part.needs_controllers());
+    if needs_controllers {
+        eprintln!("building the controllers ({profile_name}; some minutes the first time)");
+    }
+    for subject in subjects.iter().filter(|_| needs_controllers) {
         let subject = *subject;
         let program = tokio::task::spawn_blocking(move || controllers::program(subject, profile));
         programs.push((subject, program.await.context("the build panicked")??));
@@ -200,6 +212,10 @@ fn without_cluster(
         examples::measure(figures, &headroom()?, is_quick)?;
         solver::measure_command_line(figures, &headroom()?)?;
         solver::measure_flink(figures, is_quick)?;
+    }
+    if parts.contains(&Part::Pools) {
+        eprintln!("  segment pools");
+        segment_pools::measure(figures, is_quick)?;
     }
     if parts.contains(&Part::Sizes) {
         eprintln!("  sizes");

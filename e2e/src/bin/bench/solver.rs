@@ -15,7 +15,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use e2e::flink::{self, Part};
 use headroom::budget::{Configuration, FlinkVersion, Origin, Request, solve};
 
-use crate::figures::{Figures, Subject};
+use crate::{
+    figures::{Figures, Subject},
+    valgrind,
+};
 
 /// The Flink release that answers, and the version whose arithmetic the solver applies.
 const FLINK_RELEASE: &str = "2.1.0";
@@ -93,10 +96,7 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
     for (name, count) in counted()? {
         match count {
             Some(count) => figures.record(name, Subject::Ours, count),
-            None => figures.note(
-                name,
-                String::from("not counted: valgrind is not on the path"),
-            ),
+            None => figures.note(name, valgrind::MISSING.to_owned()),
         }
     }
     Ok(())
@@ -104,53 +104,12 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
 
 /// Instructions, allocations and allocated bytes of one solve; `None` without valgrind.
 fn counted() -> Result<[(&'static str, Option<f64>); 3]> {
-    let instructions = |text: &str| number(text, "Collected : ");
-    let allocations = |text: &str| number(text, "total heap usage: ");
-    let bytes = |text: &str| number(text, " frees, ");
-    let callgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let memcheck = ["--tool=memcheck"];
+    let of_one = |counter| valgrind::of_one(counter, &["solve-repeatedly"], 2_000);
     Ok([
-        ("solve.instructions", of_one(&callgrind, instructions)?),
-        ("solve.allocations", of_one(&memcheck, allocations)?),
-        ("solve.allocated", of_one(&memcheck, bytes)?),
+        ("solve.instructions", of_one(valgrind::INSTRUCTIONS)?),
+        ("solve.allocations", of_one(valgrind::ALLOCATIONS)?),
+        ("solve.allocated", of_one(valgrind::ALLOCATED)?),
     ])
-}
-
-/// The number behind some words of valgrind's report.
-fn number(report: &str, words: &str) -> Option<u64> {
-    let (_, after) = report.split_once(words)?;
-    let digits = after
-        .chars()
-        .take_while(|character| character.is_ascii_digit() || *character == ',');
-    let digits: String = digits.filter(|character| *character != ',').collect();
-    digits.parse().ok()
-}
-
-/// What a tool of valgrind counts for one solve: its count for 2 N of them less that for N; `None` without valgrind.
-fn of_one(tool: &[&str], read: impl Fn(&str) -> Option<u64>) -> Result<Option<f64>> {
-    const TIMES: u32 = 2_000;
-    let program = std::env::current_exe().context("failed to find our own program")?;
-    let count = |times: u32| -> Result<Option<u64>> {
-        let output = Command::new("valgrind")
-            .args(tool)
-            .arg(&program)
-            .args(["solve-repeatedly", &times.to_string()])
-            .stdin(Stdio::null())
-            .output();
-        let output = match output {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            output => output.context("failed to run valgrind")?,
-        };
-        let text = String::from_utf8_lossy(&output.stderr);
-        let count = read(&text);
-        count
-            .map(Some)
-            .with_context(|| format!("valgrind ({}) counted nothing: {text}", output.status))
-    };
-    Ok(match (count(TIMES)?, count(2 * TIMES)?) {
-        (Some(once), Some(twice)) => Some(twice.saturating_sub(once) as f64 / f64::from(TIMES)),
-        _ => None,
-    })
 }
 
 /// Measures our command line.

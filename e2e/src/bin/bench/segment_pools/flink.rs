@@ -1,0 +1,80 @@
+//! Flink's side: its own pools, in a JVM of the same run.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use e2e::flink::{self, Part, dialogue::compiled};
+
+use crate::figures::{Figures, Subject};
+
+/// The release that is measured: the one whose behaviour the pools follow.
+const FLINK_RELEASE: &str = "2.3.0";
+
+/// The rows that Flink answers.
+const ROWS: &[&str] = &[
+    "pools.local.segment",
+    "pools.local.buffer",
+    "pools.local.builder",
+    "pools.handoff",
+    "pools.threads.1",
+    "pools.threads.2",
+    "pools.threads.4",
+    "pools.threads.8",
+    "pools.create",
+    "pools.network",
+    "pools.beside",
+    "pools.bytes",
+    "pools.reserve",
+    "pools.pages",
+    "pools.output",
+    "pools.input",
+    "pools.turns",
+];
+
+/// Measures Flink's pools; says so when Java or Maven is missing.
+///
+/// # Errors
+/// When the program fails, or leaves out a row.
+pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
+    if let Some(missing) = flink::missing() {
+        figures.note(
+            "pools.local.segment",
+            format!("Flink was not measured: {missing}"),
+        );
+        return Ok(());
+    }
+    let flink = flink::class_path(Part::Pools, FLINK_RELEASE)?;
+    let program = compiled(
+        "pools-bench",
+        &format!("pools-bench-{FLINK_RELEASE}"),
+        &flink,
+    )?;
+    let output = Command::new("java")
+        .args(["-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=5g"])
+        .arg("-cp")
+        .arg(format!("{}:{flink}", program.display()))
+        .arg("org.apache.flink.runtime.memory.PoolsBench")
+        .arg(if is_quick { "10" } else { "1" })
+        .stdin(Stdio::null())
+        .output()
+        .context("failed to run java")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "Flink's side failed ({}): {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for row in ROWS {
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(row)?.strip_prefix(' '))
+            .with_context(|| format!("Flink's side says nothing of {row}: {text}"))?;
+        figures.record(
+            row,
+            Subject::Peer,
+            value.parse().context("Flink's figure is no number")?,
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! The network pool and its local pools.
+
+use std::{
+    fs,
+    hint::{black_box, spin_loop},
+    io,
+    num::NonZeroUsize,
+    ops::ControlFlow,
+    path::Path,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use headroom::{
+    bytes::Bytes,
+    pool::{
+        buffer::NetworkSegment,
+        local_pool::{LocalBufferPool, LocalPoolSpec},
+        mapping::{
+            Mapping,
+            huge_pages::HugePages,
+            limit::{Admission, LimitError, MemoryLimit},
+        },
+        network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool},
+    },
+};
+
+use super::rounds::{Body, Effort, alone, at_once, median};
+use crate::figures::{Figures, Subject};
+
+/// Flink's default segment.
+const SEGMENT_BYTES: usize = 32 << 10;
+
+/// How many segments go from one thread to the other at a time.
+const HANDFUL: usize = 16;
+
+/// How many handfuls may be under way.
+const CELLS: usize = 32;
+
+/// How many local pools are there when another one is created.
+const PRESENT: usize = 1000;
+
+fn network_pool(segments: usize, bytes: usize) -> Result<NetworkBufferPool> {
+    NetworkBufferPool::new(segments, bytes, DEFAULT_REQUEST_TIMEOUT).context("no network pool")
+}
+
+/// A local pool of 1,024 segments, half of which lie in it, so that nothing goes to the network pool and back.
+pub fn filled_local_pool() -> Result<(NetworkBufferPool, LocalBufferPool)> {
+    let network = network_pool(2048, SEGMENT_BYTES)?;
+    let pool = network.create_buffer_pool(LocalPoolSpec::new(16, 1024))?;
+    let lying: Vec<NetworkSegment> = (0..512).map(|_| taken(&pool)).collect::<Result<_>>()?;
+    drop(lying);
+    Ok((network, pool))
+}
+
+fn taken(pool: &LocalBufferPool) -> Result<NetworkSegment> {
+    match pool.request_segment()? {
+        Some(segment) => Ok(segment),
+        None => bail!("the local pool is empty"),
+    }
+}
+
+/// Takes a segment and gives it back.
+pub fn segments(pool: &LocalBufferPool, times: u32) -> Result<()> {
+    for _ in 0..times {
+        drop(black_box(taken(pool)?));
+    }
+    Ok(())
+}
+
+/// Takes a buffer and gives it back.
+pub fn buffers(pool: &LocalBufferPool, times: u32) -> Result<()> {
+    for _ in 0..times {
+        match pool.request_buffer()? {
+            Some(buffer) => drop(black_box(buffer)),
+            None => bail!("the local pool is empty"),
+        }
+    }
+    Ok(())
+}
+
+/// The local pool: one thread, one that gives to another, and several.
+pub fn local_pool(figures: &mut Figures, effort: Effort) -> Result<()> {
+    let (_network, pool) = filled_local_pool()?;
+    let mut record = |name, value| figures.record(name, Subject::Ours, value);
+    record(
+        "pools.local.segment",
+        alone(effort, effort.many, |times| segments(&pool, times))?,
+    );
+    record(
+        "pools.local.buffer",
+        alone(effort, effort.many, |times| buffers(&pool, times))?,
+    );
+    record("pools.local.builder", builders(effort)?);
+    record(
+        "pools.handoff",
+        hand_off(effort, || Ok(pool.request_segment()?))?,
+    );
+    for (name, threads) in [
+        ("pools.threads.1", 1),
+        ("pools.threads.2", 2),
+        ("pools.threads.4", 4),
+        ("pools.threads.8", 8),
+    ] {
+        let mut bodies: Vec<Body<'_>> = (0..threads)
+            .map(|_| Box::new(|times| segments(&pool, times)) as Body<'_>)
+            .collect();
+        let times = effort.many / 2 / threads;
+        let of_one = at_once(effort, times, &mut bodies)?;
+        record(name, of_one / f64::from(threads));
+    }
+    let exchange = hand_off(effort, || Ok(Some(black_box(1_u64))))?;
+    figures.note(
+        "pools.handoff",
+        format!("what the threads say to each other takes {exchange:.1} ns of it"),
+    );
+    Ok(())
+}
+
+/// Takes a builder for one of four channels after the other, and gives it back.
+fn builders(effort: Effort) -> Result<f64> {
+    let network = network_pool(2048, SEGMENT_BYTES)?;
+    let spec = LocalPoolSpec::new(16, 256)
+        .with_channels(4, 10)
+        .with_overdraft(5);
+    let pool = network.create_buffer_pool(spec)?;
+    let lying: Vec<NetworkSegment> = (0..128).map(|_| taken(&pool)).collect::<Result<_>>()?;
+    drop(lying);
+    alone(effort, effort.many, |times| {
+        for time in 0..times as usize {
+            match pool.request_buffer_builder_for(time % 4)? {
+                Some(builder) => drop(black_box(builder)),
+                None => bail!("the local pool is empty"),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What one thread gives to the other: cells that are filled and emptied in turn, a handful at a time, so that what the
+/// threads say to each other costs each thing little.
+struct Cells<Thing> {
+    cells: [Mutex<Vec<Thing>>; CELLS],
+    filled: Counter,
+    emptied: Counter,
+}
+
+/// Alone on its cache line, since only one thread writes it.
+#[repr(align(128))]
+struct Counter(AtomicU32);
+
+impl Counter {
+    fn get(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl<Thing> Cells<Thing> {
+    fn new() -> Self {
+        Self {
+            cells: std::array::from_fn(|_| Mutex::new(Vec::with_capacity(HANDFUL))),
+            filled: Counter(AtomicU32::new(0)),
+            emptied: Counter(AtomicU32::new(0)),
+        }
+    }
+
+    fn cell(&self, number: u32) -> MutexGuard<'_, Vec<Thing>> {
+        // Never contended: who fills and who empties are never at the same cell.
+        let cell = &self.cells[number as usize % CELLS];
+        cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the processor away when the other thread takes long, because it may be waiting for this one.
+fn pause(tries: &mut u32) {
+    if *tries < 100 {
+        *tries += 1;
+        spin_loop();
+    } else {
+        thread::yield_now();
+    }
+}
+
+/// One thread takes things, the other one drops them.
+fn hand_off<Thing: Send>(
+    effort: Effort,
+    one: impl Fn() -> Result<Option<Thing>> + Sync,
+) -> Result<f64> {
+    let cells = Cells::new();
+    let take = |times: u32| {
+        for _ in 0..times / HANDFUL as u32 {
+            let number = cells.filled.get();
+            let mut tries = 0;
+            while number.wrapping_sub(cells.emptied.get()) as usize >= CELLS {
+                pause(&mut tries);
+            }
+            let mut cell = cells.cell(number);
+            while cell.len() < HANDFUL {
+                match one()? {
+                    Some(thing) => cell.push(thing),
+                    // All are on their way back.
+                    None => pause(&mut tries),
+                }
+            }
+            drop(cell);
+            cells.filled.advance();
+        }
+        Ok(())
+    };
+    let give = |times: u32| {
+        for _ in 0..times / HANDFUL as u32 {
+            let number = cells.emptied.get();
+            let mut tries = 0;
+            while cells.filled.get() == number {
+                pause(&mut tries);
+            }
+            cells.cell(number).clear();
+            cells.emptied.advance();
+        }
+        Ok(())
+    };
+    at_once(
+        effort,
+        effort.many / 4,
+        &mut [Box::new(take), Box::new(give)],
+    )
+}
+
+/// A network pool with many local pools.
+pub fn crowd() -> Result<(NetworkBufferPool, Vec<LocalBufferPool>)> {
+    let network = network_pool(16384, 512)?;
+    let pools = (0..PRESENT)
+        .map(|_| create(&network))
+        .collect::<Result<_>>()?;
+    Ok((network, pools))
+}
+
+/// One more local pool.
+pub fn create(network: &NetworkBufferPool) -> Result<LocalBufferPool> {
+    Ok(network.create_buffer_pool(LocalPoolSpec::new(2, 64))?)
+}
+
+/// Creates a local pool where there are many, and destroys it.
+pub fn creation(figures: &mut Figures, effort: Effort) -> Result<()> {
+    let (network, _pools) = crowd()?;
+    let rounds = 200 / effort.divisor;
+    let mut times = Vec::new();
+    for round in 0..2 * rounds {
+        let start = Instant::now();
+        let pool = create(&network)?;
+        let elapsed = start.elapsed();
+        pool.lazy_destroy();
+        if round >= rounds {
+            times.push(elapsed.as_secs_f64() * 1e6);
+        }
+    }
+    figures.record("pools.create", Subject::Ours, median(times));
+    Ok(())
+}
+
+/// The segments of the pool whose memory is measured: 2 GiB.
+const LARGE: usize = (2 << 30) / SEGMENT_BYTES;
+
+/// What a network pool takes beside its segments, of which no byte is touched.
+pub fn beside(figures: &mut Figures) -> Result<()> {
+    let before = anonymous_bytes()?;
+    let network = network_pool(LARGE, SEGMENT_BYTES)?;
+    let pool = network.create_buffer_pool(LocalPoolSpec::new(LARGE, LARGE))?;
+    let after = anonymous_bytes()?;
+    drop((pool, network));
+    let percent = after.saturating_sub(before) as f64 * 100.0 / (LARGE * SEGMENT_BYTES) as f64;
+    figures.record("pools.beside", Subject::Ours, percent);
+    Ok(())
+}
+
+/// The memory of this process that is present and of no file.
+fn anonymous_bytes() -> Result<u64> {
+    let rollup = fs::read_to_string("/proc/self/smaps_rollup")
+        .context("failed to read /proc/self/smaps_rollup")?;
+    let line = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB"))
+        .context("/proc/self/smaps_rollup tells no anonymous memory")?;
+    Ok(line.trim().parse::<u64>()? * 1024)
+}
+
+/// A pool of 2 GiB, every page present: the mapping, populated, and the pool's books over as much.
+pub fn population(figures: &mut Figures, effort: Effort) -> Result<()> {
+    let segments = LARGE / effort.divisor as usize;
+    let length = segments * SEGMENT_BYTES;
+    for (name, huge_pages) in [
+        ("pools.network", HugePages::No),
+        ("pools.network.huge", HugePages::Wished),
+    ] {
+        let mut times = Vec::new();
+        let mut in_huge_pages = 0;
+        let mut outcome = None;
+        for _ in 0..5 {
+            let Some(admission) = admitted(length)? else {
+                figures.note(name, "not measured: too little memory is left".to_owned());
+                return Ok(());
+            };
+            let start = Instant::now();
+            let mapping = Mapping::anonymous_with(length, huge_pages)?;
+            let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            mapping.populate(&admission, threads, |_| ControlFlow::Continue(()))?;
+            let network = network_pool(segments, SEGMENT_BYTES)?;
+            times.push(start.elapsed().as_secs_f64() * 1000.0);
+            in_huge_pages = mapping.huge_page_bytes()?;
+            outcome = Some(mapping.huge_page_outcome());
+            drop((network, mapping));
+        }
+        if huge_pages == HugePages::Wished {
+            let percent = in_huge_pages as f64 * 100.0 / length as f64;
+            figures.note(
+                name,
+                format!(
+                    "{percent:.0} % in huge pages: {:?}",
+                    outcome.context("no round")?
+                ),
+            );
+            if in_huge_pages == 0 {
+                continue;
+            }
+        }
+        figures.record(name, Subject::Ours, median(times));
+    }
+    Ok(())
+}
+
+/// Leave to touch so much, if the container and the machine have it.
+fn admitted(length: usize) -> Result<Option<Admission>> {
+    let limit = match MemoryLimit::read(Path::new("/sys/fs/cgroup")) {
+        Ok(limit) => limit,
+        Err(LimitError::NoControlGroup { .. }) => MemoryLimit {
+            limit: None,
+            used: Bytes::ZERO,
+        },
+        Err(error) => return Err(error.into()),
+    };
+    let free = fs::read_to_string("/proc/meminfo")?
+        .lines()
+        .find_map(|line| {
+            let text = line.strip_prefix("MemAvailable:")?;
+            text.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+        })
+        .ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))?;
+    // As much again is left to others.
+    let is_there = free * 1024 > 2 * length as u64;
+    Ok(limit.admit(Bytes(length as u64)).ok().filter(|_| is_there))
+}

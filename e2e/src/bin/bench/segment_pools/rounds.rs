@@ -1,0 +1,94 @@
+//! How a figure is taken: so many rounds of so many times, of which the median counts.
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+
+/// Rounds that are not counted, in which memory becomes present and processors learn.
+const WARM_UPS: usize = 3;
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How often something is done in a round that takes some nanoseconds.
+    pub many: u32,
+    /// Rounds that count.
+    pub rounds: usize,
+    /// What larger things are divided by.
+    pub divisor: u32,
+}
+
+impl Effort {
+    /// Enough for figures to keep, or to try the benchmark itself.
+    pub fn new(is_quick: bool) -> Self {
+        let divisor = if is_quick { 10 } else { 1 };
+        Self {
+            many: 2_000_000 / divisor,
+            rounds: 9,
+            divisor,
+        }
+    }
+}
+
+/// Does something so many times.
+pub type Body<'a> = Box<dyn FnMut(u32) -> Result<()> + Send + 'a>;
+
+/// The nanoseconds of one time, done on this thread.
+pub fn alone(effort: Effort, times: u32, mut body: impl FnMut(u32) -> Result<()>) -> Result<f64> {
+    let round = || {
+        let start = Instant::now();
+        body(times)?;
+        Ok(start.elapsed())
+    };
+    Ok(median_of(effort, round)?.as_secs_f64() * 1e9 / f64::from(times))
+}
+
+/// The nanoseconds of one time when threads do it at once, each so many times, from the first start to the last end.
+pub fn at_once(effort: Effort, times: u32, bodies: &mut [Body<'_>]) -> Result<f64> {
+    let round = median_of(effort, || {
+        let together = Barrier::new(bodies.len());
+        let run = |body: &mut Body<'_>| -> Result<(Instant, Instant)> {
+            together.wait();
+            let start = Instant::now();
+            body(times)?;
+            Ok((start, Instant::now()))
+        };
+        let spans = thread::scope(|scope| {
+            let threads: Vec<_> = bodies
+                .iter_mut()
+                .map(|body| scope.spawn(|| run(body)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+                .collect::<Result<Vec<_>>>()
+        })?;
+        let start = spans.iter().map(|(start, _)| *start).min();
+        let end = spans.iter().map(|(_, end)| *end).max();
+        Ok(start
+            .zip(end)
+            .map_or(Duration::ZERO, |(start, end)| end - start))
+    })?;
+    Ok(round.as_secs_f64() * 1e9 / f64::from(times))
+}
+
+fn median_of(effort: Effort, mut round: impl FnMut() -> Result<Duration>) -> Result<Duration> {
+    for _ in 0..WARM_UPS {
+        round()?;
+    }
+    let mut times = (0..effort.rounds)
+        .map(|_| round())
+        .collect::<Result<Vec<_>>>()?;
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+}
+
+/// The one in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
