@@ -10,25 +10,27 @@ use crate::figures::{Figures, Subject};
 /// The release that is measured: the one whose behaviour the pools follow.
 const FLINK_RELEASE: &str = "2.3.0";
 
-/// The rows that Flink answers.
-const ROWS: &[&str] = &[
-    "pools.local.segment",
-    "pools.local.buffer",
-    "pools.local.builder",
-    "pools.handoff",
-    "pools.threads.1",
-    "pools.threads.2",
-    "pools.threads.4",
-    "pools.threads.8",
-    "pools.create",
-    "pools.network",
-    "pools.beside",
-    "pools.bytes",
-    "pools.reserve",
-    "pools.pages",
-    "pools.output",
-    "pools.input",
-    "pools.turns",
+/// The parts of Flink's program, and the rows that each answers. Each has a JVM of its own, so that no part finds the
+/// memory that another one has freed, or code that was compiled for it.
+const PARTS: &[(&str, &[&str])] = &[
+    ("network", &["pools.network", "pools.beside"]),
+    (
+        "local",
+        &[
+            "pools.local.segment",
+            "pools.local.buffer",
+            "pools.local.builder",
+            "pools.handoff",
+            "pools.threads.1",
+            "pools.threads.2",
+            "pools.threads.4",
+            "pools.threads.8",
+            "pools.create",
+        ],
+    ),
+    ("manager", &["pools.bytes", "pools.reserve", "pools.pages"]),
+    ("records", &["pools.output", "pools.input"]),
+    ("turns", &["pools.turns"]),
 ];
 
 /// Measures Flink's pools; says so when Java or Maven is missing.
@@ -49,32 +51,32 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
         &format!("pools-bench-{FLINK_RELEASE}"),
         &flink,
     )?;
-    let output = Command::new("java")
-        .args(["-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=5g"])
-        .arg("-cp")
-        .arg(format!("{}:{flink}", program.display()))
-        .arg("org.apache.flink.runtime.memory.PoolsBench")
-        .arg(if is_quick { "10" } else { "1" })
-        .stdin(Stdio::null())
-        .output()
-        .context("failed to run java")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(
-        output.status.success(),
-        "Flink's side failed ({}): {text}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    for row in ROWS {
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(row)?.strip_prefix(' '))
-            .with_context(|| format!("Flink's side says nothing of {row}: {text}"))?;
-        figures.record(
-            row,
-            Subject::Peer,
-            value.parse().context("Flink's figure is no number")?,
+    for (part, rows) in PARTS {
+        let output = Command::new("java")
+            .args(["-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=5g"])
+            .arg("-cp")
+            .arg(format!("{}:{flink}", program.display()))
+            .arg("org.apache.flink.runtime.memory.PoolsBench")
+            .arg(part)
+            .arg(if is_quick { "10" } else { "1" })
+            .stdin(Stdio::null())
+            .output()
+            .context("failed to run java")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success(),
+            "Flink's side failed ({}): {text}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
         );
+        for row in *rows {
+            let value = text
+                .lines()
+                .find_map(|line| line.strip_prefix(row)?.strip_prefix(' '))
+                .with_context(|| format!("Flink's side says nothing of {row}: {text}"))?;
+            let value = value.parse().context("Flink's figure is no number")?;
+            figures.record(row, Subject::Peer, value);
+        }
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ pub fn bytes_and_pages(figures: &mut Figures, effort: Effort) -> Result<()> {
         Ok(())
     })?;
     record("pools.reserve", of_owner);
-    let of_pages = alone(effort, 2000 / effort.divisor, |times| {
+    let of_pages = alone(effort, 500 / effort.divisor, |times| {
         pages(&manager, owner, times)
     })?;
     record("pools.pages", of_pages / 1000.0);
@@ -160,7 +160,7 @@ pub fn sweep(figures: &mut Figures, effort: Effort) -> Result<()> {
     let (living, _held) = hold(SWEPT - ORPHANED - 1, "living")?;
     let living: HashSet<OwnerId> = living.into_iter().chain([busy]).collect();
     let (mut times, mut pauses, mut pauses_without) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..3 * effort.rounds {
+    for _ in 0..effort.rounds {
         let (_, orphans) = hold(ORPHANED, "dead")?;
         let (took, pause) = beside_another(&manager, busy, || {
             let reclaimed = manager.sweep(|owner| living.contains(&owner));

@@ -1,4 +1,7 @@
-//! How a figure is taken: so many rounds of so many times, of which the median counts.
+//! How a figure is taken: in rounds of so many times each.
+//!
+//! Of one thread the fastest round counts, because whatever else the machine does only ever adds time. Of several threads
+//! the median counts, because in the fastest one they may just not have met.
 
 use std::{
     sync::Barrier,
@@ -27,8 +30,8 @@ impl Effort {
     pub fn new(is_quick: bool) -> Self {
         let divisor = if is_quick { 10 } else { 1 };
         Self {
-            many: 2_000_000 / divisor,
-            rounds: 9,
+            many: 500_000 / divisor,
+            rounds: 31,
             divisor,
         }
     }
@@ -39,17 +42,18 @@ pub type Body<'a> = Box<dyn FnMut(u32) -> Result<()> + Send + 'a>;
 
 /// The nanoseconds of one time, done on this thread.
 pub fn alone(effort: Effort, times: u32, mut body: impl FnMut(u32) -> Result<()>) -> Result<f64> {
-    let round = || {
+    let rounds = sorted(effort, || {
         let start = Instant::now();
         body(times)?;
         Ok(start.elapsed())
-    };
-    Ok(median_of(effort, round)?.as_secs_f64() * 1e9 / f64::from(times))
+    })?;
+    let fastest = rounds.first().copied().unwrap_or_default();
+    Ok(fastest.as_secs_f64() * 1e9 / f64::from(times))
 }
 
 /// The nanoseconds of one time when threads do it at once, each so many times, from the first start to the last end.
 pub fn at_once(effort: Effort, times: u32, bodies: &mut [Body<'_>]) -> Result<f64> {
-    let round = median_of(effort, || {
+    let rounds = sorted(effort, || {
         let together = Barrier::new(bodies.len());
         let run = |body: &mut Body<'_>| -> Result<(Instant, Instant)> {
             together.wait();
@@ -73,10 +77,12 @@ pub fn at_once(effort: Effort, times: u32, bodies: &mut [Body<'_>]) -> Result<f6
             .zip(end)
             .map_or(Duration::ZERO, |(start, end)| end - start))
     })?;
-    Ok(round.as_secs_f64() * 1e9 / f64::from(times))
+    let middle = rounds.get(rounds.len() / 2).copied().unwrap_or_default();
+    Ok(middle.as_secs_f64() * 1e9 / f64::from(times))
 }
 
-fn median_of(effort: Effort, mut round: impl FnMut() -> Result<Duration>) -> Result<Duration> {
+/// What the rounds that count took, the fastest first.
+fn sorted(effort: Effort, mut round: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
     for _ in 0..WARM_UPS {
         round()?;
     }
@@ -84,7 +90,7 @@ fn median_of(effort: Effort, mut round: impl FnMut() -> Result<Duration>) -> Res
         .map(|_| round())
         .collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
-    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+    Ok(times)
 }
 
 /// The one in the middle.
