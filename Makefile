@@ -135,6 +135,30 @@ loom: ## Models of the segment pools' threads, in every order (LOOM_MAX_PREEMPTI
 	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CACHE)/target-loom' CARGO_PROFILE_RELEASE_LTO=off \
 	  $(CARGO) test --release --package headroom --no-default-features --test loom --locked
 
+# The toolchain's standard library is built without sanitizers. AddressSanitizer does not mind; ThreadSanitizer sees only
+# the tests whose threads meet by other means, unless the sources are there to build the library anew.
+NIGHTLY_LIBRARY = $(shell rustc +nightly --print sysroot)/lib/rustlib/src/rust/library
+NIGHTLY_HOST = $(shell rustc +nightly --print host-tuple)
+
+.PHONY: sanitize
+sanitize: ## The pools' tests under ThreadSanitizer, AddressSanitizer and, where it is installed, Miri (needs a nightly compiler)
+	$(call step,ThreadSanitizer)
+	@if [ -d '$(NIGHTLY_LIBRARY)' ]; then library=-Zbuild-std; tests=; else library=; tests=plenty; fi; \
+	RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' CARGO_TARGET_DIR='$(CACHE)/target-thread-sanitizer' \
+	TSAN_OPTIONS='suppressions=$(CURDIR)/tests/pool/thread-sanitizer.suppressions' \
+	  $(CARGO) +nightly test --package headroom --no-default-features --target '$(NIGHTLY_HOST)' $$library --locked --test pool -- $$tests
+	$(call step,AddressSanitizer)
+	@RUSTFLAGS='-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer' CARGO_TARGET_DIR='$(CACHE)/target-address-sanitizer' \
+	ASAN_OPTIONS=allocator_may_return_null=1 \
+	  $(CARGO) +nightly test --package headroom --no-default-features --target '$(NIGHTLY_HOST)' --locked --test pool
+	$(call step,Miri)
+	@if $(CARGO) +nightly miri --version >/dev/null 2>&1; then \
+	  MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR='$(CACHE)/target-miri' \
+	    $(CARGO) +nightly miri test --package headroom --no-default-features --locked --test pool -- buffer:: local_pool:: plenty::; \
+	else \
+	  printf 'skipped: Miri is not installed (rustup +nightly component add miri rust-src)\n'; \
+	fi
+
 .PHONY: flink-diff
 flink-diff: ## Released Flink and the solver, the same random questions (N=100000 VERSIONS=all SEED=; needs a JDK 17 and Maven)
 	$(call step,comparing with released Flink)

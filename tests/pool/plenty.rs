@@ -1,11 +1,14 @@
 //! Pools in which so much lies that threads take and recycle by magazines, without the lock: nothing of what can be
 //! observed is any different.
+//!
+//! `make sanitize` runs these tests under ThreadSanitizer. It does not see into the standard library, so threads meet
+//! here by locks of `parking_lot` and by being joined.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc, Barrier, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
@@ -18,6 +21,7 @@ use headroom::pool::{
     network_pool::NetworkBufferPool,
     redistribution::UNBOUNDED,
 };
+use parking_lot::{Condvar, Mutex};
 
 use crate::random::Random;
 
@@ -66,23 +70,56 @@ fn all_are_back(network: &NetworkBufferPool, pool: LocalBufferPool) {
     assert_eq!(network.number_of_available_segments(), SEGMENTS);
 }
 
-/// Has another thread open its magazine at the pool, and keeps the thread until the guard is dropped.
+/// What one thread hands to another.
+struct Belt<T> {
+    items: Mutex<VecDeque<T>>,
+    put: Condvar,
+}
+
+impl<T> Belt<T> {
+    fn new() -> Self {
+        Self {
+            items: Mutex::new(VecDeque::new()),
+            put: Condvar::new(),
+        }
+    }
+
+    fn put(&self, item: T) {
+        self.items.lock().push_back(item);
+        self.put.notify_one();
+    }
+
+    fn take(&self) -> T {
+        let mut items = self.items.lock();
+        loop {
+            if let Some(item) = items.pop_front() {
+                return item;
+            }
+            let waited = self.put.wait_for(&mut items, Duration::from_secs(30));
+            assert!(!waited.timed_out(), "what was waited for did not come");
+        }
+    }
+}
+
+/// Has another thread open its magazine at the pool, and keeps the thread meanwhile.
 fn with_another_thread(pool: &LocalBufferPool, then: impl FnOnce()) {
-    let (opened, other) = mpsc::channel();
-    let (end, ended) = mpsc::channel::<()>();
+    let (opened, end) = (Belt::new(), Belt::new());
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let other = scope.spawn(|| {
             let before = pool.number_of_segments_in_magazines();
             open_magazine(pool);
-            let after = pool.number_of_segments_in_magazines();
-            assert_eq!(after > before, has_fence());
-            opened.send(()).unwrap();
-            let _ = ended.recv();
+            opened.put(pool.number_of_segments_in_magazines() > before);
+            end.take();
         });
-        other.recv().unwrap();
+        assert_eq!(opened.take(), has_fence());
         then();
-        drop(end);
+        end.put(());
+        other.join().unwrap();
     });
+}
+
+fn in_another_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
 /// What lies in the magazines of other threads counts as lying, and is given out before the pool says that it has none.
@@ -107,9 +144,7 @@ fn the_magazine_of_a_thread_that_ended_is_drained() {
     let network = network();
     let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
     for _ in 0..3 {
-        thread::scope(|scope| {
-            scope.spawn(|| open_magazine(&pool));
-        });
+        in_another_thread(|| open_magazine(&pool));
     }
     assert_eq!(pool.number_of_available_segments(), SEGMENTS);
     drop(take(&pool, SEGMENTS));
@@ -121,17 +156,12 @@ fn the_magazine_of_a_thread_that_ended_is_drained() {
 fn magazines_of_ended_threads_do_not_add_up() {
     let network = network();
     let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
-    thread::scope(|scope| {
-        scope.spawn(|| open_magazine(&pool));
-    });
+    in_another_thread(|| open_magazine(&pool));
     let in_two_magazines = pool.number_of_segments_in_magazines();
     for _ in 0..20 {
-        let in_magazines = thread::scope(|scope| {
-            let next = || {
-                open_magazine(&pool);
-                pool.number_of_segments_in_magazines()
-            };
-            scope.spawn(next).join().unwrap()
+        let in_magazines = in_another_thread(|| {
+            open_magazine(&pool);
+            pool.number_of_segments_in_magazines()
         });
         assert!(in_magazines <= in_two_magazines, "{in_magazines}");
     }
@@ -248,9 +278,9 @@ fn each_segment_is_in_one_hand() {
         &network,
         LocalPoolSpec::new(1, UNBOUNDED).with_channels(1, 50_000),
     );
-    let (sender, receiver) = mpsc::sync_channel::<Vec<NetworkSegment>>(4);
+    let belt: Belt<Vec<NetworkSegment>> = Belt::new();
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let taker = scope.spawn(|| {
             let mut random = Random::new(1);
             for round in 0..200_u8 {
                 let number = random.below(400) + 1;
@@ -261,15 +291,15 @@ fn each_segment_is_in_one_hand() {
                     segment.fill(round);
                     segments.push(segment);
                 }
-                sender.send(segments).unwrap();
+                belt.put(segments);
             }
-            drop(sender);
         });
-        for (round, segments) in (0..200_u8).zip(receiver) {
-            for segment in segments {
+        for round in 0..200_u8 {
+            for segment in belt.take() {
                 assert!(segment.iter().all(|byte| *byte == round));
             }
         }
+        taker.join().unwrap();
     });
     all_are_back(&network, pool);
 }
@@ -287,16 +317,14 @@ fn nothing_is_lost_in_a_crowd() {
     );
     let ended = AtomicBool::new(false);
     let handed: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
-    let started = Barrier::new(4);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..3)
             .map(|seed| {
-                let (pool, handed, started) = (&pool, &handed, &started);
+                let (pool, handed) = (&pool, &handed);
                 scope.spawn(move || {
                     let mut random = Random::new(seed);
                     let mut held = Vec::new();
                     let mut builders = Vec::new();
-                    started.wait();
                     for _ in 0..20_000 {
                         match random.below(8) {
                             0..3 => held.extend(pool.request_buffer().unwrap()),
@@ -304,36 +332,35 @@ fn nothing_is_lost_in_a_crowd() {
                                 .extend(pool.request_buffer_builder_for(random.below(3)).unwrap()),
                             4 => held.truncate(random.below(held.len() + 1)),
                             5 => builders.truncate(random.below(builders.len() + 1)),
-                            6 => handed.lock().unwrap().extend(held.pop()),
-                            _ => drop(handed.lock().unwrap().pop()),
+                            6 => handed.lock().extend(held.pop()),
+                            _ => drop(handed.lock().pop()),
                         }
                     }
                 })
             })
             .collect();
-        scope.spawn(|| {
-            let mut random = Random::new(99);
-            started.wait();
-            while !ended.load(Ordering::SeqCst) {
-                match random.below(3) {
-                    0 => pool
-                        .set_number_of_buffers(8 + random.below(SEGMENTS))
-                        .unwrap(),
-                    1 => {
-                        drop(network.create_buffer_pool(LocalPoolSpec::new(
+        let resizer =
+            scope.spawn(|| {
+                let mut random = Random::new(99);
+                while !ended.load(Ordering::SeqCst) {
+                    match random.below(3) {
+                        0 => pool
+                            .set_number_of_buffers(8 + random.below(SEGMENTS))
+                            .unwrap(),
+                        1 => drop(network.create_buffer_pool(LocalPoolSpec::new(
                             1 + random.below(100),
                             UNBOUNDED,
-                        )))
+                        ))),
+                        _ => drop(network.request_unpooled_segments(0)),
                     }
-                    _ => drop(network.request_unpooled_segments(0)),
+                    thread::sleep(Duration::from_micros(200));
                 }
-                thread::sleep(Duration::from_micros(200));
-            }
-        });
+            });
         for thread in threads {
             thread.join().unwrap();
         }
         ended.store(true, Ordering::SeqCst);
+        resizer.join().unwrap();
     });
     drop(handed);
     for channel in 0..3 {

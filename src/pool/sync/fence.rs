@@ -28,10 +28,7 @@ mod imp {
 
 #[cfg(all(target_os = "linux", not(any(loom, miri))))]
 mod imp {
-    use std::sync::{
-        OnceLock,
-        atomic::{Ordering, compiler_fence, fence},
-    };
+    use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
     use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -39,10 +36,20 @@ mod imp {
         membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
     }
 
-    /// Whether the kernel does it: an old one does not, and a container may forbid it.
+    /// Whether the kernel does it: an old one does not, and a container may forbid it. It is asked once, or twice by two
+    /// threads at the same time.
     pub(crate) fn is_available() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| register() && run().is_ok())
+        const NOT_ASKED: u8 = 0;
+        const REFUSED: u8 = 1;
+        const GRANTED: u8 = 2;
+        static ANSWER: AtomicU8 = AtomicU8::new(NOT_ASKED);
+        let mut answer = ANSWER.load(Ordering::Relaxed);
+        if answer == NOT_ASKED {
+            let granted = register() && run().is_ok();
+            answer = if granted { GRANTED } else { REFUSED };
+            ANSWER.store(answer, Ordering::Relaxed);
+        }
+        answer == GRANTED
     }
 
     fn run() -> rustix::io::Result<()> {
