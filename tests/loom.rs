@@ -83,8 +83,8 @@ impl Memory {
     }
 }
 
-/// Enough that three threads may have magazines.
-const SEGMENTS: usize = 8;
+/// Enough that three threads may have magazines, also after the pool became smaller.
+const SEGMENTS: usize = 16;
 
 /// Some memory for each segment, whose first byte says which one is its own.
 struct Hands([Memory; SEGMENTS]);
@@ -122,7 +122,17 @@ fn all_lie(pool: &LocalBufferPool, network: &NetworkBufferPool) {
     assert_eq!(free, SEGMENTS - requested);
 }
 
-/// A thread takes from its magazine and puts into it while another one closes it and takes what lies there.
+/// What lies free in the network pool is in no other hand.
+fn touch_free(network: &NetworkBufferPool, hands: &Hands) {
+    let free: Vec<NetworkSegment> =
+        std::iter::from_fn(|| network.request_pooled_segment()).collect();
+    for segment in &free {
+        hands.touch(segment);
+    }
+}
+
+/// A thread takes from its magazine and puts into it while another one closes it and takes what lies there; and again,
+/// after it was opened anew.
 ///
 /// Fails without the fence on either side (`sync/fence.rs`), and with a relaxed order where `busy` is cleared or waited
 /// for.
@@ -141,16 +151,40 @@ fn a_magazine_that_is_closed_is_not_used() {
                 hands.use_one(&pool);
             }
         });
-        pool.set_number_of_buffers(2).unwrap();
-        let surrendered: Vec<NetworkSegment> =
-            std::iter::from_fn(|| network.request_pooled_segment()).collect();
-        for segment in &surrendered {
-            hands.touch(segment);
+        for size in [SEGMENTS - 2, SEGMENTS - 4] {
+            pool.set_number_of_buffers(size).unwrap();
+            touch_free(&network, &hands);
         }
-        drop(surrendered);
         other.join().unwrap();
-        assert_eq!(pool.number_of_requested_segments(), 2);
+        assert_eq!(pool.number_of_requested_segments(), SEGMENTS - 4);
         all_lie(&pool, &network);
+    });
+}
+
+/// A pool is destroyed while a thread takes from its magazine and puts into it: all segments come back to the network
+/// pool.
+///
+/// Fails when the magazines of a pool that is destroyed stay open.
+#[test]
+fn a_destroyed_pool_gives_back_what_lies_in_magazines() {
+    model(|| {
+        let network = network(SEGMENTS);
+        let pool = create(&network, 1, UNBOUNDED);
+        let hands = Hands::over(&pool);
+        let other = thread::spawn({
+            let (pool, hands) = (pool.clone(), Arc::clone(&hands));
+            move || {
+                for _ in 0..3 {
+                    if let Ok(Some(segment)) = pool.request_segment() {
+                        hands.touch(&segment);
+                    }
+                }
+            }
+        });
+        pool.lazy_destroy();
+        touch_free(&network, &hands);
+        other.join().unwrap();
+        assert_eq!(network.number_of_available_segments(), SEGMENTS);
     });
 }
 
