@@ -11,7 +11,6 @@ mod debloat;
 mod distribution;
 mod extent;
 mod fairness;
-mod figures;
 mod gate_buffers;
 mod local_pool;
 mod mapping;
