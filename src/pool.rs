@@ -25,6 +25,8 @@ pub mod redistribution;
 pub mod regulator;
 pub mod result_partition;
 pub mod segment;
+#[cfg(target_os = "linux")]
+pub mod shared;
 pub mod shared_resources;
 pub mod slot_table;
 pub mod subpartition;

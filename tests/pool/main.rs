@@ -25,6 +25,8 @@ mod segment_access;
 mod segment_bulk;
 mod segment_corners;
 mod segment_life;
+#[cfg(target_os = "linux")]
+mod shared;
 mod shared_resources;
 mod slot_table;
 mod spanning;
