@@ -22,7 +22,7 @@ mod client;
 mod depot;
 mod event;
 mod files;
-mod inspection;
+pub mod inspection;
 mod lane;
 pub mod layout;
 mod memory;
@@ -41,7 +41,6 @@ pub use census::Finding;
 pub use client::{AcquireError, AdoptError, Client};
 pub use event::{Event, Totals};
 pub use files::{PoolFilesError, PoolSize, Storage};
-pub use inspection::{ClientFigures, Inspection};
 pub use lane::Damage;
 pub use segment::{Handed, SegmentError, SharedSegment};
 pub use server::{Server, ServerError, ServerOptions, SharedPool};
@@ -49,5 +48,7 @@ pub use session::{ClientOptions, JoinError};
 pub use steps::{Step, Steps, Undisturbed};
 pub use words::OwnerWord;
 
+#[cfg(test)]
+mod every_kill;
 #[cfg(test)]
 mod protocol_tests;

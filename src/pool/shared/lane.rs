@@ -253,6 +253,7 @@ impl<S: Steps> Lane<S> {
                 Ordering::Relaxed,
             )
             .ok()?;
+        self.steps.after(Step::Granted);
         Some(Holding {
             segment: holding.segment,
             word,

@@ -3,7 +3,7 @@
 //! A step is whatever another process could notice: each store and each exchange in the control file. The hook is a
 //! type parameter whose usual value is empty, so that nothing of it is left in a program.
 
-/// What a client has just done.
+/// What a client, or the agent in its own name, has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// It told that it is in the middle of an operation.
@@ -32,10 +32,16 @@ pub enum Step {
     RoomTaken,
     /// It told that the operation is over.
     Left,
+    /// The agent granted a segment: it is in the client's name.
+    Granted,
+    /// The agent took a segment out of a dead client's name that lies in its slot.
+    Freed,
+    /// The agent put an index of a dead client's slot, or the number of those left there, in its place.
+    Cleaned,
 }
 
 impl Step {
-    /// All steps.
+    /// The steps that a client makes.
     pub const ALL: [Self; 13] = [
         Self::Entered,
         Self::OwnerWritten,

@@ -10,15 +10,16 @@ use super::depot::{Depot, Magazine};
 use super::lane::{Barrier, Damage, Holding, Lane, Refusal};
 use super::layout::record;
 use super::memory::{Control, Ordering};
-use super::steps::Undisturbed;
+use super::steps::{Step, Steps, Undisturbed};
 use super::words::{OwnerWord, SlotWord};
 
 /// Takes, gives and mends in the name of the pool.
 #[derive(Debug)]
-pub(super) struct Steward {
+pub(super) struct Steward<S = Undisturbed> {
     control: Arc<Control>,
-    lane: Lane<Undisturbed>,
+    lane: Lane<S>,
     number: u16,
+    steps: S,
 }
 
 /// What somebody who is gone left behind.
@@ -49,19 +50,27 @@ fn write_own_record(control: &Control, number: u16) -> Result<(), Refusal> {
 impl Steward {
     /// Takes the pool's part over. What an agent before this one had is [`reclaimed`](Self::reclaim) under its number.
     pub(super) fn new(control: Arc<Control>) -> Result<Self, Refusal> {
+        Self::new_with(control, Undisturbed)
+    }
+}
+
+impl<S: Steps + Clone> Steward<S> {
+    /// As [`new`](Steward::new), with somebody who is told each step.
+    pub(super) fn new_with(control: Arc<Control>, steps: S) -> Result<Self, Refusal> {
         let number = control.layout().own_number();
         write_own_record(&control, number)?;
         let lane = Lane::new(
             control.clone(),
             (number, OWN_LEASE),
             Barrier::OfItsOwn,
-            Undisturbed,
+            steps.clone(),
         );
         lane.attend()?;
         Ok(Self {
             control,
             lane,
             number,
+            steps,
         })
     }
 
@@ -69,7 +78,7 @@ impl Steward {
     /// magazines, it gets others.
     fn with_lane<T>(
         &self,
-        operation: impl Fn(&Lane<Undisturbed>) -> Result<T, Refusal>,
+        operation: impl Fn(&Lane<S>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let outcome = match operation(&self.lane) {
             Err(Refusal::Attention) => {
@@ -188,6 +197,7 @@ impl Steward {
             // It died in the middle of taking or giving back.
             let free = found.reclaimed().bits();
             let exchange = word.compare_exchange(bits, free, Ordering::AcqRel, Ordering::Relaxed);
+            self.steps.after(Step::Freed);
             estate.held += u32::from(exchange.is_ok());
             return exchange.is_ok();
         }
@@ -314,10 +324,12 @@ impl Steward {
                 && let Some(place) = indexes.get(kept as usize)
             {
                 place.store(segment, Ordering::Relaxed);
+                self.steps.after(Step::Cleaned);
                 kept += 1;
             }
         }
         total.store(kept, Ordering::Release);
+        self.steps.after(Step::Cleaned);
         kept
     }
 
@@ -341,7 +353,7 @@ impl Steward {
 
     /// Gives a slot to the depot in the name of its owner, and answers whether it was the owner's.
     fn give_for(&self, owner: u16, magazine: Magazine) -> bool {
-        Depot::new(&self.control, owner, &Undisturbed)
+        Depot::new(&self.control, owner, &self.steps)
             .give(magazine)
             .is_ok()
     }
