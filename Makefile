@@ -159,6 +159,12 @@ sanitize: ## The pools' tests under ThreadSanitizer, AddressSanitizer and, where
 	  printf 'skipped: Miri is not installed (rustup +nightly component add miri rust-src)\n'; \
 	fi
 
+.PHONY: kill
+kill: ## Clients of a shared pool killed at every step and any instruction (ROUNDS=10000, ten minutes; Linux)
+	$(call step,killing clients of a shared pool)
+	@HEADROOM_KILL_ROUNDS='$(or $(ROUNDS),10000)' \
+	  $(CARGO) test --release --package headroom --no-default-features --locked --test pool -- n4_ --nocapture
+
 .PHONY: flink-diff
 flink-diff: ## Released Flink and the solver, the same random questions (N=100000 VERSIONS=all SEED=; needs a JDK 17 and Maven)
 	$(call step,comparing with released Flink)

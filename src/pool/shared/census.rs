@@ -148,6 +148,22 @@ impl Census {
     /// Takes the census. `is_alive` knows the clients and the pool itself.
     pub(super) fn take(control: &Control, is_alive: impl Fn(u16) -> bool) -> Self {
         let before = read(control.owners());
+        let again = || {
+            // What was read so far was read before what comes.
+            fence(Ordering::Acquire);
+            read(control.owners())
+        };
+        Self::between(before, control, again, is_alive)
+    }
+
+    /// Takes the census of slots that are read after the owner words `before` were, and before `read_again` reads
+    /// them once more.
+    pub(super) fn between(
+        before: Vec<OwnerWord>,
+        control: &Control,
+        read_again: impl FnOnce() -> Vec<OwnerWord>,
+        is_alive: impl Fn(u16) -> bool,
+    ) -> Self {
         let mut findings = Vec::new();
         let mut met = vec![NOWHERE; before.len()];
         let mut slot_owners = Vec::with_capacity(control.slot_words().len());
@@ -167,9 +183,7 @@ impl Census {
             }
             slot_owners.push(owner);
         }
-        // What was read so far was read before what comes.
-        fence(Ordering::Acquire);
-        let words = read(control.owners());
+        let words = read_again();
         let mut census = Self {
             places: Vec::with_capacity(words.len()),
             slot_owners,

@@ -4,6 +4,7 @@
 //! is exact: what lies in other clients' magazines is taken out of them first.
 
 use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::barrier;
 use super::files::{Attachment, PoolSize};
+use super::inspection::Inspection;
 use super::lane::{Attention, Barrier, Damage, Holding, Lane, Refusal};
-use super::layout::common;
-use super::memory::{Data, Ordering};
+use super::memory::Data;
 use super::segment::{Handed, SharedSegment};
-use super::session::{Answer, ClientOptions, JoinError, Session, Welcome, new_holdings};
+use super::session::{Answer, ClientOptions, JoinError, RETRY, Session, Welcome, new_holdings};
 use super::steps::{Steps, Undisturbed};
 use super::wire::Access;
 
@@ -35,8 +36,6 @@ pub(super) struct Inner<S: Steps> {
     pub(super) data: Arc<Data>,
     session: RefCell<Session>,
     number: u16,
-    /// Which agent the session is with.
-    incarnation: Cell<u64>,
     /// Whether no agent was there when one was looked for.
     is_away: Cell<bool>,
     is_over: Cell<bool>,
@@ -46,12 +45,17 @@ pub(super) struct Inner<S: Steps> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcquireError {
     /// All segments are held by somebody.
-    #[error("all {segments} segments of the pool are taken, also after {waited:?}")]
+    #[error(
+        "all {segments} segments of the pool are taken, also after {waited:?}{}",
+        told(holders)
+    )]
     Exhausted {
         /// How many there are.
         segments: u32,
         /// How long was waited.
         waited: Duration,
+        /// Who holds the most, up to five clients by name with how many each.
+        holders: Vec<(String, u32)>,
     },
     /// The client has as many as it may have.
     #[error("the client has {taken} segments and may have {quota}")]
@@ -103,6 +107,18 @@ pub enum AdoptError {
     Damaged(#[from] Damage),
 }
 
+fn told(holders: &[(String, u32)]) -> String {
+    let names: Vec<_> = holders
+        .iter()
+        .map(|(name, held)| format!("{name} ({held})"))
+        .collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; {} have them", names.join(", "))
+    }
+}
+
 impl Client {
     /// Joins the pool whose agent listens at `path`.
     ///
@@ -131,13 +147,16 @@ impl<S: Steps> Client<S> {
             lease,
             imposes,
             lengths,
-            files: [data, control],
+            files,
         } = welcome;
+        let [data, control] = <[OwnedFd; 2]>::try_from(files).map_err(|_| JoinError::NoPool {
+            path: path.to_owned(),
+            reason: "its files did not come".to_owned(),
+        })?;
         let Attachment { control, data } = Attachment::new(data, control, lengths)?;
         let barrier = if imposes { barrier } else { Barrier::OfItsOwn };
         let lane = Lane::new(control, (number, lease), barrier, steps);
         let inner = Inner {
-            incarnation: Cell::new(incarnation(&lane)),
             lane,
             data,
             session: RefCell::new(session),
@@ -184,6 +203,10 @@ impl<S: Steps> Client<S> {
     /// have; when the lease is over or the control file is damaged.
     pub fn adopt(&self, handed: Handed) -> Result<SharedSegment<S>, AdoptError> {
         let inner = &self.inner;
+        if inner.is_over.get() {
+            let number = inner.number;
+            return Err(AdoptError::LeaseOver { number });
+        }
         loop {
             match inner.lane.adopt(handed.holding()) {
                 Ok(holding) => return Ok(self.segment(holding)),
@@ -228,6 +251,7 @@ impl<S: Steps> Client<S> {
     /// When the lease is over.
     pub fn keep_alive(&self) -> Result<(), AcquireError> {
         let inner = &self.inner;
+        inner.session.borrow_mut().try_at_once();
         inner.meet_agent();
         match inner.is_over.get() {
             true => Err(inner.over()),
@@ -295,20 +319,22 @@ impl<S: Steps> Client<S> {
             if asks && inner.lane.taken() >= inner.lane.quota() {
                 return Err(inner.acquire_error(Refusal::Quota));
             }
-            let waited = start.elapsed();
             if asks {
-                match inner.ask(timeout.saturating_sub(waited)) {
+                let answer = inner.ask(timeout.saturating_sub(start.elapsed()));
+                let left = timeout.saturating_sub(start.elapsed());
+                match answer {
                     Answer::Granted(segments) => {
                         if let Some(&holding) = segments.first() {
                             inner.lane.note_granted();
                             return Ok(self.segment(holding));
                         }
+                        if left.is_zero() {
+                            return Err(inner.exhausted(start.elapsed()));
+                        }
                     }
-                    Answer::Away => {}
+                    Answer::Away if left.is_zero() => return Err(AcquireError::AgentAway),
+                    Answer::Away => std::thread::sleep(left.min(RETRY)),
                     Answer::Over(_) => return Err(inner.over()),
-                }
-                if start.elapsed() >= timeout {
-                    return Err(inner.unmet(start.elapsed()));
                 }
             }
             match inner.lane.acquire() {
@@ -354,6 +380,17 @@ impl<S: Steps> Inner<S> {
         }
     }
 
+    /// The lease is over: from now on no operation touches a magazine.
+    fn end(&self) {
+        self.is_over.set(true);
+        self.lane.unsettle();
+    }
+
+    fn give_back(&self, holding: Holding) {
+        let mut session = self.session.borrow_mut();
+        session.give_back(holding, |holding| self.lane.holds(holding));
+    }
+
     fn release_in_steps(&self, holding: Holding, mut refusal: Refusal) -> bool {
         loop {
             match refusal {
@@ -364,7 +401,7 @@ impl<S: Steps> Inner<S> {
                         if !self.lane.holds(holding) {
                             return false;
                         }
-                        self.session.borrow_mut().give_back(holding);
+                        self.give_back(holding);
                         return true;
                     }
                     Ok(Attention::Revoked) => return false,
@@ -406,7 +443,7 @@ impl<S: Steps> Inner<S> {
             attention = Attention::Revoked;
         }
         if attention == Attention::Revoked {
-            self.is_over.set(true);
+            self.end();
         }
         if attention == Attention::Settled {
             // No agent is there to take these; but while segments are not scarce, none has to.
@@ -415,28 +452,19 @@ impl<S: Steps> Inner<S> {
                 self.lane.note_granted();
                 if self.lane.release(holding).is_err() {
                     self.lane.forget();
-                    self.session.borrow_mut().give_back(holding);
+                    self.give_back(holding);
                 }
             }
         }
         Ok(attention)
     }
 
-    /// Joins another agent than the one before, if there is one.
+    /// Hears what the agent says, and joins another one if it went.
     fn meet_agent(&self) {
         let mut session = self.session.borrow_mut();
-        let current = incarnation(&self.lane);
-        if current != self.incarnation.get() {
-            session.close();
-        }
-        let outcome = session.look().and_then(|()| session.reconnect());
-        match outcome {
-            Ok(true) => {
-                self.incarnation.set(current);
-                self.is_away.set(false);
-            }
-            Ok(false) => self.is_away.set(true),
-            Err(_) => self.is_over.set(true),
+        match session.look().and_then(|()| session.reconnect()) {
+            Ok(is_there) => self.is_away.set(!is_there),
+            Err(_) => self.end(),
         }
         session.pay();
     }
@@ -448,31 +476,31 @@ impl<S: Steps> Inner<S> {
             return Answer::Over(String::new());
         }
         let before = self.lane.holdings();
-        let mut session = self.session.borrow_mut();
-        let answer = session.ask(1, timeout);
-        if answer == Answer::Away && session.reconnect() == Ok(true) {
+        let answer = self.session.borrow_mut().ask(1, timeout);
+        if answer == Answer::Away && !self.session.borrow().is_open() {
             // The agent may have granted something and died before it could tell.
             for holding in new_holdings(&before, self.lane.holdings()) {
-                session.give_back(holding);
+                self.give_back(holding);
             }
         }
         answer
     }
 
     fn over(&self) -> AcquireError {
-        self.is_over.set(true);
+        self.end();
         let number = self.number;
         AcquireError::LeaseOver { number }
     }
 
-    fn unmet(&self, waited: Duration) -> AcquireError {
-        if self.session.borrow().is_open() {
-            AcquireError::Exhausted {
-                segments: self.lane.control().layout().sizes().segments,
-                waited,
-            }
-        } else {
-            AcquireError::AgentAway
+    fn exhausted(&self, waited: Duration) -> AcquireError {
+        let inspection = Inspection::of(self.lane.control());
+        let holders = inspection.largest_holders(5).into_iter();
+        AcquireError::Exhausted {
+            segments: inspection.segments,
+            waited,
+            holders: holders
+                .map(|client| (client.name.clone(), client.held))
+                .collect(),
         }
     }
 
@@ -521,11 +549,4 @@ impl<S: Steps> Drop for Inner<S> {
             let _ = self.lane.trim();
         }
     }
-}
-
-/// Which agent has the pool.
-fn incarnation<S: Steps>(lane: &Lane<S>) -> u64 {
-    lane.control().common().map_or(0, |common| {
-        common[common::INCARNATION].load(Ordering::Acquire)
-    })
 }

@@ -349,8 +349,9 @@ impl Registry {
                         .control
                         .record(number)
                         .is_some_and(|words| words[record::BUSY].load(Ordering::Acquire) != 0);
-                    // An operation takes nanoseconds; who is in one for so long was killed or stopped in it.
-                    if is_busy && now < until {
+                    // An operation takes nanoseconds; who is in one for longer was killed or stopped in it. The end of
+                    // a socket tells which; where there is none, time has to.
+                    if is_busy && (is_connected || now < until) {
                         continue;
                     }
                     self.bury(number);
@@ -368,9 +369,10 @@ impl Registry {
     }
 
     /// Whether something is waited for that nobody tells, so that it has to be looked at again soon.
-    pub(super) fn is_restless(&self) -> bool {
+    pub(super) fn is_restless(&self, now: Instant) -> bool {
         let mut leases = self.leases.iter().flatten();
-        self.line.is_undrained() || leases.any(|lease| matches!(lease.state, State::Ending { .. }))
+        self.line.is_undrained()
+            || leases.any(|lease| matches!(lease.state, State::Ending { until, .. } if now < until))
     }
 
     /// Looks at what nobody tells: whether clients that were in an operation are out of it.

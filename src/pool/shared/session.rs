@@ -1,4 +1,8 @@
 //! A client's side of the socket: joining, asking, and coming back after the agent's restart.
+//!
+//! The agent takes the end of a socket for the end of its client, and gives what the client had to others. So a client
+//! that lives never closes a socket whose other end is open, however long the agent takes: an answer that is late is
+//! waited for the next time, and what does not fit into the socket goes later.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,9 +15,7 @@ use super::files::PoolFilesError;
 use super::lane::{Damage, Holding};
 use super::layout::LAYOUT_VERSION;
 use super::socket::{receive_with, send_with};
-use super::wire::{
-    Access, ClientMessage, Hello, PoolMessage, WireError, put_message, take_message,
-};
+use super::wire::{Access, ClientMessage, Hello, PoolMessage, put_message, take_message};
 
 /// What a client is to a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ pub(super) struct Welcome {
     /// The lengths of the data file and of the control file.
     pub(super) lengths: [u64; 2],
     /// The data file and the control file.
-    pub(super) files: [OwnedFd; 2],
+    pub(super) files: Vec<OwnedFd>,
 }
 
 /// A client's socket and what is needed to open another one.
@@ -108,15 +110,29 @@ pub(super) struct Session {
     hello: Hello,
     patience: Duration,
     socket: Option<UnixStream>,
+    /// Whether the agent let this socket in.
+    is_joined: bool,
     incoming: Vec<u8>,
+    /// What the socket had no room for yet.
+    outgoing: Vec<u8>,
     ticket: u32,
+    /// The question whose answer is still to come.
+    pending: Option<u32>,
     last_try: Option<Instant>,
-    /// Segments to be given back to an agent that was not there.
+    /// Segments to be given back to the agent as soon as it is there.
     owed: Vec<Holding>,
+    /// Segments that were given back to this agent, which may die before it reads so.
+    given: Vec<Holding>,
 }
 
 /// So long a client waits before it tries to reach an agent again that was not there.
-const RETRY: Duration = Duration::from_millis(10);
+pub(super) const RETRY: Duration = Duration::from_millis(10);
+
+/// So often a client that waits looks whether the socket has room for what did not fit.
+const ROOM: Duration = Duration::from_millis(10);
+
+/// With so many segments given back, it is looked which of them the agent has taken.
+const MAX_GIVEN: usize = 1024;
 
 impl Session {
     /// Joins the pool whose agent listens at `path`.
@@ -138,94 +154,131 @@ impl Session {
             },
             patience: options.patience,
             socket: None,
+            is_joined: false,
             incoming: Vec::new(),
+            outgoing: Vec::new(),
             ticket: 0,
+            pending: None,
             last_try: None,
             owed: Vec::new(),
+            given: Vec::new(),
         };
-        let welcome = session.greet()?;
+        session.greet()?;
+        let welcome = session.hear_welcome(Instant::now().checked_add(options.patience))?;
+        let welcome = welcome.ok_or_else(|| session.broken(io::ErrorKind::TimedOut.into()))?;
         session.hello.number = welcome.number;
         session.hello.lease = welcome.lease;
         Ok((session, welcome))
     }
 
-    /// Whether there is a socket whose other end was not seen closed.
+    /// Whether the agent let this client in and was not seen to go.
     pub(super) fn is_open(&self) -> bool {
-        self.socket.is_some()
+        self.is_joined
     }
 
     /// Looks, without waiting, whether the agent went or said something.
+    ///
+    /// # Errors
+    /// Why the lease is over.
     pub(super) fn look(&mut self) -> Result<(), String> {
-        while self.is_open() {
+        while self.is_joined {
             match self.receive(None) {
                 Ok(Some(PoolMessage::Refused { text, .. })) => return Err(text),
-                // Nothing was asked, so nothing else means anything.
-                Ok(Some(_)) => {}
+                Ok(Some(PoolMessage::Granted { ticket, segments })) => {
+                    if self.pending == Some(ticket) {
+                        // Who asked has given up.
+                        self.pending = None;
+                        self.owed.extend(segments);
+                    }
+                }
+                Ok(Some(PoolMessage::Welcome { .. })) => {}
                 Ok(None) => break,
-                Err(_) => self.socket = None,
+                Err(broken) => self.note(broken)?,
             }
         }
         Ok(())
     }
 
-    /// Joins again under the same lease, if the last try is long enough ago; answers whether there is a socket.
+    /// Joins again under the same lease, if the last try is long enough ago; answers whether the agent is there.
+    ///
+    /// # Errors
+    /// Why the lease is over.
     pub(super) fn reconnect(&mut self) -> Result<bool, String> {
-        if self.is_open() {
+        if self.is_joined {
             return Ok(true);
         }
-        let now = Instant::now();
-        if self.last_try.is_some_and(|last| now < last + RETRY) {
-            return Ok(false);
+        let mut deadline = None;
+        if self.socket.is_none() {
+            let now = Instant::now();
+            if self.last_try.is_some_and(|last| now < last + RETRY) {
+                return Ok(false);
+            }
+            self.last_try = Some(now);
+            if self.greet().is_err() {
+                return Ok(false);
+            }
+            deadline = now.checked_add(self.patience);
         }
-        self.last_try = Some(now);
-        match self.greet() {
-            Ok(_) => Ok(true),
-            Err(JoinError::Refused { reason, .. }) => Err(reason),
+        match self.hear_welcome(deadline) {
+            Ok(Some(_)) => {
+                // What the agent before this one did not come to read. What it did is not this client's any more, and
+                // giving it back again changes nothing.
+                self.owed.append(&mut self.given);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(JoinError::Refused { reason, .. } | JoinError::NoPool { reason, .. }) => {
+                Err(reason)
+            }
             Err(_) => Ok(false),
         }
     }
 
-    /// Forgets the socket, whose agent is known to be another one by now.
-    pub(super) fn close(&mut self) {
-        self.socket = None;
+    /// Makes the next try to reach an agent one that is not put off.
+    pub(super) fn try_at_once(&mut self) {
         self.last_try = None;
     }
 
     /// Asks for up to `count` segments, and waits for the first one up to `timeout`.
     pub(super) fn ask(&mut self, count: u32, timeout: Duration) -> Answer {
-        let deadline = Instant::now().checked_add(timeout);
-        self.ticket = self.ticket.wrapping_add(1);
-        let ticket = self.ticket;
-        let question = ClientMessage::Acquire {
-            ticket,
-            count,
-            waits: !timeout.is_zero(),
+        let waits = !timeout.is_zero();
+        let ticket = match self.pending {
+            // One question at a time: its answer does as well for this one.
+            Some(ticket) => ticket,
+            None => {
+                self.ticket = self.ticket.wrapping_add(1);
+                let ticket = self.ticket;
+                if self
+                    .send(&ClientMessage::Acquire {
+                        ticket,
+                        count,
+                        waits,
+                    })
+                    .is_err()
+                {
+                    return Answer::Away;
+                }
+                self.pending = Some(ticket);
+                ticket
+            }
         };
-        if self.send(&question).is_err() {
-            return Answer::Away;
-        }
-        let first = if timeout.is_zero() {
-            Instant::now().checked_add(self.patience)
-        } else {
-            deadline
-        };
-        if let Some(answer) = self.hear(ticket, first) {
+        let wait = if waits { timeout } else { self.patience };
+        if let Some(answer) = self.hear(ticket, Instant::now().checked_add(wait)) {
             return answer;
         }
-        // Whatever the agent has done by now, one more answer comes.
-        if timeout.is_zero() || self.send(&ClientMessage::Cancel { ticket }).is_err() {
-            self.socket = None;
+        if !waits || self.send(&ClientMessage::Cancel { ticket }).is_err() {
             return Answer::Away;
         }
+        // Whatever the agent has done by now, one more answer comes.
         let last = Instant::now().checked_add(self.patience);
-        self.hear(ticket, last).unwrap_or_else(|| {
-            self.socket = None;
-            Answer::Away
-        })
+        self.hear(ticket, last).unwrap_or(Answer::Away)
     }
 
-    /// Gives a segment back to the agent, now or when it is there again.
-    pub(super) fn give_back(&mut self, holding: Holding) {
+    /// Gives a segment back to the agent, now or when it is there again. `holds` knows what the agent has not taken yet.
+    pub(super) fn give_back(&mut self, holding: Holding, holds: impl Fn(Holding) -> bool) {
+        if self.given.len() >= MAX_GIVEN {
+            self.given.retain(|&given| holds(given));
+        }
         self.owed.push(holding);
         self.pay();
     }
@@ -237,15 +290,14 @@ impl Session {
 
     /// Sends what is owed.
     pub(super) fn pay(&mut self) {
-        if self.owed.is_empty() || !self.is_open() {
+        if !self.is_joined {
             return;
         }
-        for part in self
-            .take_owed()
-            .chunks(super::wire::MAX_SEGMENTS_PER_MESSAGE)
-        {
-            if self.send(&ClientMessage::Release(part.to_vec())).is_err() {
-                self.owed.extend_from_slice(part);
+        let owed = self.take_owed();
+        for part in owed.chunks(super::wire::MAX_SEGMENTS_PER_MESSAGE) {
+            match self.send(&ClientMessage::Release(part.to_vec())) {
+                Ok(()) => self.given.extend_from_slice(part),
+                Err(_) => self.owed.extend_from_slice(part),
             }
         }
     }
@@ -255,28 +307,33 @@ impl Session {
         let _ = self.send(&ClientMessage::Report(text));
     }
 
-    /// Connects, greets and waits for the answer.
-    fn greet(&mut self) -> Result<Welcome, JoinError> {
-        self.incoming.clear();
+    /// Connects and says who this is.
+    fn greet(&mut self) -> Result<(), JoinError> {
+        self.forget_socket();
         let socket = UnixStream::connect(&self.path).map_err(|source| self.broken(source))?;
         self.socket = Some(socket);
-        let outcome = self.exchange_greetings();
-        if outcome.is_err() {
-            self.socket = None;
-        }
-        outcome
+        put_message(
+            &mut self.outgoing,
+            &ClientMessage::Hello(self.hello.clone()),
+        );
+        // Who refuses at once may have closed its end before it heard anything; its answer is there all the same.
+        let _ = self.flush();
+        Ok(())
     }
 
-    fn exchange_greetings(&mut self) -> Result<Welcome, JoinError> {
-        let hello = ClientMessage::Hello(self.hello.clone());
-        if let Some(socket) = &self.socket {
-            // Who refuses at once may have closed its end before it heard anything; its answer is there all the same.
-            let _ = send_all(socket, &hello, self.patience);
-        }
-        let deadline = Instant::now().checked_add(self.patience);
+    /// Waits for the answer to the greeting; `None` if it has not come yet.
+    fn hear_welcome(&mut self, deadline: Option<Instant>) -> Result<Option<Welcome>, JoinError> {
         let mut files = Vec::new();
-        let answer = self.receive_with_files(deadline, &mut files);
-        match answer?.ok_or_else(|| self.broken(io::ErrorKind::TimedOut.into()))? {
+        let answer = match self.receive_with_files(deadline, &mut files) {
+            Ok(None) => return Ok(None),
+            Ok(Some(answer)) => answer,
+            Err(Broken::Gone(source)) => {
+                self.forget_socket();
+                return Err(self.broken(source));
+            }
+            Err(Broken::Nonsense(reason)) => return Err(self.no_pool(reason)),
+        };
+        match answer {
             PoolMessage::Welcome {
                 version,
                 number,
@@ -285,32 +342,26 @@ impl Session {
                 control_bytes,
                 data_bytes,
             } => {
-                let no_pool = |reason: &str| JoinError::NoPool {
-                    path: self.path.clone(),
-                    reason: reason.to_owned(),
-                };
                 if version != LAYOUT_VERSION {
-                    return Err(no_pool("it lets in clients of another version"));
+                    return Err(self.no_pool("it lets in clients of another version".to_owned()));
                 }
-                let files = <[OwnedFd; 2]>::try_from(files)
-                    .map_err(|_| no_pool("its files did not come"))?;
-                Ok(Welcome {
+                self.is_joined = true;
+                Ok(Some(Welcome {
                     number,
                     lease,
                     imposes,
                     lengths: [data_bytes, control_bytes],
                     files,
-                })
+                }))
             }
             PoolMessage::Refused { version, text } => Err(JoinError::Refused {
                 path: self.path.clone(),
                 reason: text,
                 version,
             }),
-            PoolMessage::Granted { .. } => Err(JoinError::NoPool {
-                path: self.path.clone(),
-                reason: "it answers what was not asked".to_owned(),
-            }),
+            PoolMessage::Granted { .. } => {
+                Err(self.no_pool("it answers what was not asked".to_owned()))
+            }
         }
     }
 
@@ -321,28 +372,54 @@ impl Session {
                 Ok(Some(PoolMessage::Granted {
                     ticket: answered,
                     segments,
-                })) if answered == ticket => return Some(Answer::Granted(segments)),
+                })) if answered == ticket => {
+                    self.pending = None;
+                    return Some(Answer::Granted(segments));
+                }
                 Ok(Some(PoolMessage::Refused { text, .. })) => return Some(Answer::Over(text)),
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
-                Err(_) => {
-                    self.socket = None;
-                    return Some(Answer::Away);
+                Err(broken) => {
+                    return Some(match self.note(broken) {
+                        Ok(()) => Answer::Away,
+                        Err(reason) => Answer::Over(reason),
+                    });
                 }
             }
         }
     }
 
+    /// Sends a message, or keeps what the socket has no room for.
     fn send(&mut self, message: &ClientMessage) -> io::Result<()> {
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let sent = send_all(socket, message, self.patience);
-        if sent.is_err() {
-            self.socket = None;
+        if !self.is_joined {
+            return Err(io::ErrorKind::NotConnected.into());
         }
-        sent
+        put_message(&mut self.outgoing, message);
+        let flushed = self.flush();
+        if flushed.is_err() {
+            self.forget_socket();
+        }
+        flushed
     }
 
-    fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<PoolMessage>, JoinError> {
+    /// Sends what there is room for.
+    fn flush(&mut self) -> io::Result<()> {
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        if self.outgoing.is_empty() {
+            return Ok(());
+        }
+        socket.set_nonblocking(true)?;
+        while !self.outgoing.is_empty() {
+            match send_with(socket, &self.outgoing, &[]) {
+                Ok(sent) => drop(self.outgoing.drain(..sent)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<PoolMessage>, Broken> {
         self.receive_with_files(deadline, &mut Vec::new())
     }
 
@@ -351,39 +428,59 @@ impl Session {
         &mut self,
         deadline: Option<Instant>,
         files: &mut Vec<OwnedFd>,
-    ) -> Result<Option<PoolMessage>, JoinError> {
+    ) -> Result<Option<PoolMessage>, Broken> {
         loop {
-            let message =
-                take_message(&mut self.incoming).map_err(|error: WireError| JoinError::NoPool {
-                    path: self.path.clone(),
-                    reason: error.to_string(),
-                })?;
+            let message = take_message(&mut self.incoming)
+                .map_err(|error| Broken::Nonsense(error.to_string()))?;
             if message.is_some() {
                 return Ok(message);
             }
-            let socket = match &self.socket {
-                Some(socket) => socket,
-                None => return Err(self.broken(io::ErrorKind::NotConnected.into())),
+            // If the other end is closed, what it said before is still to be read.
+            let _ = self.flush();
+            let Some(socket) = &self.socket else {
+                return Err(Broken::Gone(io::ErrorKind::NotConnected.into()));
             };
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let is_over = left.is_some_and(|left| left.is_zero());
             // A read timeout of nothing would be none at all.
-            let wait = if is_over { None } else { left };
+            let mut wait = left.filter(|left| !left.is_zero());
+            let is_over = wait.is_none();
+            if !self.outgoing.is_empty() {
+                wait = wait.map(|wait| wait.min(ROOM));
+            }
             let outcome = socket
                 .set_nonblocking(wait.is_none())
                 .and_then(|()| socket.set_read_timeout(wait))
                 .and_then(|()| receive_with(socket, &mut self.incoming, files));
             match outcome {
-                Ok(0) => return Err(self.broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => return Err(Broken::Gone(io::ErrorKind::UnexpectedEof.into())),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if is_over || deadline.is_none() {
+                    if is_over {
                         return Ok(None);
                     }
                 }
-                Err(error) => return Err(self.broken(error)),
+                Err(error) => return Err(Broken::Gone(error)),
             }
         }
+    }
+
+    /// Forgets a socket whose other end is closed; the lease is over if it is not.
+    fn note(&mut self, broken: Broken) -> Result<(), String> {
+        match broken {
+            Broken::Gone(_) => {
+                self.forget_socket();
+                Ok(())
+            }
+            Broken::Nonsense(reason) => Err(reason),
+        }
+    }
+
+    fn forget_socket(&mut self) {
+        self.socket = None;
+        self.is_joined = false;
+        self.pending = None;
+        self.incoming.clear();
+        self.outgoing.clear();
     }
 
     fn broken(&self, source: io::Error) -> JoinError {
@@ -392,19 +489,22 @@ impl Session {
             source,
         }
     }
+
+    fn no_pool(&self, reason: String) -> JoinError {
+        JoinError::NoPool {
+            path: self.path.clone(),
+            reason,
+        }
+    }
 }
 
-fn send_all(socket: &UnixStream, message: &ClientMessage, patience: Duration) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    put_message(&mut bytes, message);
-    socket.set_nonblocking(false)?;
-    socket.set_write_timeout(Some(patience))?;
-    let mut left = bytes.as_slice();
-    while !left.is_empty() {
-        let sent = send_with(socket, left, &[])?;
-        left = left.get(sent..).unwrap_or_default();
-    }
-    Ok(())
+/// Why nothing more comes from a socket.
+#[derive(Debug)]
+enum Broken {
+    /// The other end is closed.
+    Gone(io::Error),
+    /// What came is no message. The other end is still open.
+    Nonsense(String),
 }
 
 /// Which of `now` was not there `before`.

@@ -171,8 +171,7 @@ impl Control {
         first_words(&self.memory.mapping)[word as usize].store(value, Ordering::Relaxed);
     }
 
-    /// Writes words over the beginning of a file, as anybody could.
-    #[cfg(test)]
+    /// Writes words over the beginning of a file: of a copy that is to be looked at.
     pub(in crate::pool::shared) fn write_over(
         mapping: &Mapping,
         words: impl IntoIterator<Item = u64>,

@@ -67,14 +67,14 @@ impl<F: FnMut(Event)> Poller<F> {
                 self.serve(&mut registry, position, now);
             }
             self.drop_silent(now);
-            if registry.is_restless() {
+            if registry.is_restless(now) {
                 registry.tick(now);
             }
             if now.duration_since(self.last_look) >= self.options.look_interval {
                 self.last_look = now;
                 registry.look(now);
             }
-            self.deliver(&mut registry);
+            self.deliver(&mut registry, now);
             let mut events = registry.take_events();
             drop(registry);
             events.extend(self.check_lengths(now));
@@ -86,7 +86,7 @@ impl<F: FnMut(Event)> Poller<F> {
 
     /// Waits until a client says something, somebody wants to join, or a look is due.
     fn wait(&self) -> io::Result<Ready> {
-        let timeout = if self.shared.registry.lock().is_restless() {
+        let timeout = if self.shared.registry.lock().is_restless(Instant::now()) {
             RESTLESS
         } else {
             self.options
@@ -183,18 +183,28 @@ impl<F: FnMut(Event)> Poller<F> {
     }
 
     /// Sends what the registry and the connections have to say.
-    fn deliver(&mut self, registry: &mut Registry) {
-        for (number, message) in registry.take_outgoing() {
-            let Some(connection) = self
-                .connections
-                .iter_mut()
-                .find(|connection| connection.number == Some(number))
-            else {
-                continue;
-            };
-            let is_end = matches!(message, PoolMessage::Refused { .. });
-            if !connection.say(&message) || is_end {
-                connection.is_cut_off = true;
+    fn deliver(&mut self, registry: &mut Registry, now: Instant) {
+        loop {
+            let outgoing = registry.take_outgoing();
+            if outgoing.is_empty() {
+                break;
+            }
+            for (number, message) in outgoing {
+                let Some(connection) = self
+                    .connections
+                    .iter_mut()
+                    .find(|connection| connection.number == Some(number))
+                else {
+                    continue;
+                };
+                let has_room = connection.say(&message);
+                if matches!(message, PoolMessage::Refused { .. }) {
+                    connection.is_cut_off = true;
+                } else if !has_room {
+                    // Its lease ends before its socket does.
+                    let reason = "it does not read what it is told".to_owned();
+                    cut_off(registry, connection, reason, now);
+                }
             }
         }
         let descriptors = self.shared.files.descriptors();
