@@ -5,6 +5,7 @@ mod jvm;
 mod kill;
 mod process;
 mod served;
+mod speed;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

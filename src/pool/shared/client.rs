@@ -107,6 +107,10 @@ pub enum AdoptError {
     Damaged(#[from] Damage),
 }
 
+/// A client that waits for what nobody tells it looks again after a pause, and after longer ones as it goes on.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
+
 fn told(holders: &[(String, u32)]) -> String {
     let names: Vec<_> = holders
         .iter()
@@ -187,8 +191,8 @@ impl<S: Steps> Client<S> {
     /// which they came.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire). Having as many as it may have is an error at once: only the client itself can
-    /// change that.
+    /// As [`acquire`](Self::acquire). Having as many as it may have is an error at once, because only the client itself
+    /// can change that; unless it handed over some that nobody took yet, which it waits for.
     pub fn acquire_within(&self, timeout: Duration) -> Result<SharedSegment<S>, AcquireError> {
         match self.inner.lane.acquire() {
             Ok(holding) => Ok(self.segment(holding)),
@@ -305,6 +309,11 @@ impl<S: Steps> Client<S> {
     ) -> Result<SharedSegment<S>, AcquireError> {
         let inner = &self.inner;
         let start = Instant::now();
+        let mut pause = SHORTEST_PAUSE;
+        let mut rest = |left: Duration| {
+            std::thread::sleep(pause.min(left));
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        };
         loop {
             let asks = match refusal {
                 Refusal::Attention => match inner.attend() {
@@ -314,10 +323,19 @@ impl<S: Steps> Client<S> {
                     Err(refusal) => return Err(inner.acquire_error(refusal)),
                 },
                 Refusal::Empty => true,
+                Refusal::Quota => {
+                    let left = timeout.saturating_sub(start.elapsed());
+                    if left.is_zero() || !inner.lane.awaits_takers() {
+                        return Err(inner.acquire_error(refusal));
+                    }
+                    rest(left);
+                    false
+                }
                 refusal => return Err(inner.acquire_error(refusal)),
             };
-            if asks && inner.lane.taken() >= inner.lane.quota() {
-                return Err(inner.acquire_error(Refusal::Quota));
+            if asks && inner.lane.is_at_quota() {
+                refusal = Refusal::Quota;
+                continue;
             }
             if asks {
                 let answer = inner.ask(timeout.saturating_sub(start.elapsed()));
@@ -331,6 +349,7 @@ impl<S: Steps> Client<S> {
                         if left.is_zero() {
                             return Err(inner.exhausted(start.elapsed()));
                         }
+                        rest(left);
                     }
                     Answer::Away if left.is_zero() => return Err(AcquireError::AgentAway),
                     Answer::Away => std::thread::sleep(left.min(RETRY)),
@@ -428,8 +447,8 @@ impl<S: Steps> Inner<S> {
     }
 
     /// Lets go of a segment without giving it back: somebody else will take it over.
-    pub(super) fn hand_over(&self) {
-        self.lane.forget();
+    pub(super) fn hand_over(&self, holding: Holding) {
+        self.lane.hand_over(holding);
     }
 
     /// Does what the pool wants, and gives back what an absent agent could not take.

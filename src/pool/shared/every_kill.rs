@@ -155,7 +155,7 @@ impl World {
             Operation::Adopt => {
                 if let Some(&handed) = self.others.get(self.handed) {
                     self.handed += 1;
-                    self.other.forget();
+                    self.other.hand_over(handed);
                     self.held.extend(self.client.adopt(handed));
                 }
             }

@@ -8,7 +8,7 @@
 //! processors pass a barrier, and looks whether the client is in the middle of an operation; the client says so before
 //! it looks at the attention word. So an operation costs no barrier of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::depot::{Depot, Magazine, NotOwned};
@@ -97,9 +97,13 @@ pub(super) struct Lane<S> {
     loaded: Cell<Option<Magazine>>,
     /// What is exchanged with the loaded one before the depot is asked.
     spare: Cell<Option<Magazine>>,
-    /// What the client holds and what lies in its magazines.
+    /// What the client holds, what it handed over and nobody took yet, and what lies in its magazines.
     taken: Cell<u32>,
     quota: Cell<u32>,
+    /// What was handed over, with what others have taken since it was last looked at.
+    handed: RefCell<Vec<Holding>>,
+    /// It is looked at when there are so many.
+    handed_limit: Cell<usize>,
     /// The lease under which the client got its number.
     lease: u64,
     /// The attention word that this lane has acted upon last.
@@ -131,6 +135,8 @@ impl<S: Steps> Drop for Operation<'_, S> {
     }
 }
 
+const MIN_HANDED_LIMIT: usize = 1024;
+
 const MISSING: Refusal = Refusal::Damaged(Damage::Missing);
 
 impl<S: Steps> Lane<S> {
@@ -148,6 +154,8 @@ impl<S: Steps> Lane<S> {
             spare: Cell::new(None),
             taken: Cell::new(0),
             quota: Cell::new(0),
+            handed: RefCell::default(),
+            handed_limit: Cell::new(MIN_HANDED_LIMIT),
             lease,
             // No attention word is ever like this.
             seen: Cell::new(u64::MAX),
@@ -182,7 +190,7 @@ impl<S: Steps> Lane<S> {
             _ => self.make_room(holding.segment)?,
         };
         self.loaded.set(Some(self.put(magazine, holding)?));
-        if self.taken.get() > self.quota.get() {
+        if self.is_above_quota() {
             self.shed()?;
         }
         Ok(())
@@ -215,7 +223,7 @@ impl<S: Steps> Lane<S> {
         if owner.load(Ordering::Relaxed) != handed.word.bits() {
             return Err(Refusal::NotHeld);
         }
-        if self.taken.get() >= self.quota.get() {
+        if self.is_at_quota() {
             if is_settled {
                 self.shed()?;
             }
@@ -260,7 +268,52 @@ impl<S: Steps> Lane<S> {
         })
     }
 
-    /// Forgets a segment that was handed over, reclaimed or given back to the pool directly.
+    /// Leaves a segment to whoever takes it over. Until then it counts as taken.
+    pub(super) fn hand_over(&self, holding: Holding) {
+        let count = {
+            let mut handed = self.handed.borrow_mut();
+            handed.push(holding);
+            handed.len()
+        };
+        if count >= self.handed_limit.get() {
+            self.count_handed();
+            let limit = 2 * self.handed.borrow().len();
+            self.handed_limit.set(limit.max(MIN_HANDED_LIMIT));
+        }
+    }
+
+    /// Looks which of the segments that were handed over somebody took.
+    fn count_handed(&self) {
+        let mut handed = self.handed.borrow_mut();
+        let before = handed.len();
+        handed.retain(|&holding| self.holds(holding));
+        let taken_over = u32::try_from(before - handed.len()).unwrap_or(u32::MAX);
+        self.taken.set(self.taken.get().saturating_sub(taken_over));
+    }
+
+    /// Whether there are segments that others may take over, so that there is room under the quota again.
+    pub(super) fn awaits_takers(&self) -> bool {
+        !self.handed.borrow().is_empty()
+    }
+
+    /// Whether the client has as many segments as it may have.
+    #[inline]
+    pub(super) fn is_at_quota(&self) -> bool {
+        if self.taken.get() >= self.quota.get() {
+            self.count_handed();
+        }
+        self.taken.get() >= self.quota.get()
+    }
+
+    #[inline]
+    fn is_above_quota(&self) -> bool {
+        if self.taken.get() > self.quota.get() {
+            self.count_handed();
+        }
+        self.taken.get() > self.quota.get()
+    }
+
+    /// Forgets a segment that was reclaimed or given back to the pool directly.
     pub(super) fn forget(&self) {
         self.taken.set(self.taken.get().saturating_sub(1));
     }
@@ -321,7 +374,7 @@ impl<S: Steps> Lane<S> {
             return Ok(Attention::Scarce);
         }
         self.seen.set(attention);
-        if self.taken.get() > self.quota.get() {
+        if self.is_above_quota() {
             self.shed()?;
         }
         Ok(Attention::Settled)
@@ -349,7 +402,7 @@ impl<S: Steps> Lane<S> {
         &self.control
     }
 
-    /// How many segments the client has, with those in its magazines.
+    /// How many segments the client has, with those in its magazines and those that nobody took over yet.
     pub(super) fn taken(&self) -> u32 {
         self.taken.get()
     }
@@ -458,7 +511,12 @@ impl<S: Steps> Lane<S> {
             self.loaded.set(Some(spare));
             return Ok(spare);
         }
-        let allowed = self.quota.get().saturating_sub(self.taken.get());
+        let mut allowed = self.quota.get().saturating_sub(self.taken.get());
+        if allowed < self.capacity() {
+            // Before a slot has to be shared with the depot.
+            self.count_handed();
+            allowed = self.quota.get().saturating_sub(self.taken.get());
+        }
         if allowed == 0 {
             return Err(Refusal::Quota);
         }

@@ -13,7 +13,7 @@ use super::census::{Census, Place};
 use super::inspection::Inspection;
 use super::lane::{Attention, Barrier, Holding, Lane, Refusal};
 use super::layout::{HEADER_WORDS, LAYOUT_VERSION, Layout, record};
-use super::memory::{AtomicU32, AtomicU64, Control, Ordering};
+use super::memory::{Control, Ordering};
 use super::registry::Registry;
 use super::steps::{Step, Steps, Undisturbed};
 use super::steward::Steward;
@@ -429,107 +429,6 @@ proptest! {
             prop_assert_eq!(control.layout().control_bytes(), length as u64);
         }
     }
-}
-
-/// What operations take on a machine that others use too: the shortest and the tenth part of many short windows.
-fn print_windows(what: &str, mut nanoseconds: Vec<f64>) {
-    nanoseconds.sort_by(f64::total_cmp);
-    let tenth = nanoseconds[nanoseconds.len() / 10];
-    println!(
-        "{what}: {:.1} ns, a tenth up to {tenth:.1} ns",
-        nanoseconds[0]
-    );
-}
-
-/// How long taking and giving back takes: `cargo test --release --no-default-features --lib shared_pool_figures --
-/// --ignored --nocapture`.
-#[test]
-#[ignore = "figures of a release build"]
-fn shared_pool_figures() {
-    const WINDOW: usize = 20_000;
-    let control = control(8192, 4);
-    let lane = |number, barrier| {
-        let words = control.record(number).unwrap();
-        words[record::QUOTA].store(8192, Ordering::Relaxed);
-        open(&control, number);
-        let lane = Lane::new(control.clone(), (number, 0), barrier, Undisturbed);
-        lane.attend().unwrap();
-        lane
-    };
-    for (number, barrier) in [(1, Barrier::OfThePool), (2, Barrier::OfItsOwn)] {
-        let lane = lane(number, barrier);
-        for burst in [1, 32, 512] {
-            let mut held = Vec::with_capacity(burst);
-            let windows = (0..200).map(|_| {
-                let start = Instant::now();
-                for _ in 0..WINDOW / burst {
-                    for _ in 0..burst {
-                        held.push(lane.acquire().unwrap());
-                    }
-                    for holding in held.drain(..) {
-                        lane.release(holding).unwrap();
-                    }
-                }
-                start.elapsed().as_secs_f64() * 1e9 / (WINDOW / burst * burst) as f64
-            });
-            print_windows(
-                &format!("{barrier:?}, bursts of {burst}"),
-                windows.collect(),
-            );
-        }
-    }
-    let windows = hand_offs(&lane(3, Barrier::OfThePool), || lane(4, Barrier::OfThePool));
-    print_windows("from one thread to another", windows);
-}
-
-/// One thread takes, the other takes over and gives back; what goes between them is a ring of plain words.
-fn hand_offs(taker: &Lane<Undisturbed>, giver: impl Fn() -> Lane<Undisturbed> + Sync) -> Vec<f64> {
-    const WINDOW: usize = 20_000;
-    const TOTAL: usize = 400 * WINDOW;
-    const RING: usize = 1024;
-    let ring: Vec<(AtomicU32, AtomicU64)> = (0..RING).map(|_| Default::default()).collect();
-    let mut windows = Vec::new();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let lane = giver();
-            for round in 0..TOTAL {
-                let (segment, word) = &ring[round % RING];
-                let mut bits = word.load(Ordering::Acquire);
-                while bits == 0 {
-                    std::hint::spin_loop();
-                    bits = word.load(Ordering::Acquire);
-                }
-                let handed = Holding {
-                    segment: segment.load(Ordering::Relaxed),
-                    word: super::words::OwnerWord::from_bits(bits),
-                };
-                let holding = lane.adopt(handed).unwrap();
-                lane.release(holding).unwrap();
-                word.store(0, Ordering::Release);
-            }
-        });
-        let mut start = Instant::now();
-        for round in 0..TOTAL {
-            if round % WINDOW == 0 && round > 0 {
-                windows.push(start.elapsed().as_secs_f64() * 1e9 / WINDOW as f64);
-                start = Instant::now();
-            }
-            let (segment, word) = &ring[round % RING];
-            let mut spins = 0;
-            while word.load(Ordering::Acquire) != 0 {
-                std::hint::spin_loop();
-                spins += 1;
-                if spins % 100_000 == 0 {
-                    std::thread::yield_now();
-                }
-            }
-            let holding = taker.acquire().unwrap();
-            segment.store(holding.segment, Ordering::Relaxed);
-            word.store(holding.word.bits(), Ordering::Release);
-            taker.forget();
-        }
-    });
-    windows
 }
 
 /// Long runs of zeroes, of ones and of noise over anything but the header are put right as soon as nobody makes more.

@@ -96,9 +96,11 @@ impl<S: Steps> SharedSegment<S> {
     }
 
     /// Gives the segment to whoever adopts what this answers. The bytes stay as they are.
+    ///
+    /// Until then it counts as this client's. If nobody can adopt it any more, this client can.
     #[must_use = "whoever adopts it gets the segment; nobody else does"]
     pub fn hand_over(mut self) -> Handed {
-        self.inner.hand_over();
+        self.inner.hand_over(self.holding);
         let Holding { segment, word } = self.holding;
         self.holding.word = OwnerWord::NOBODY;
         Handed {

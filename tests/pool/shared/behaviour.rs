@@ -15,7 +15,7 @@ use headroom::pool::shared::{
 };
 
 use super::process::{Process, hello};
-use super::served::{Scratch, create, nameless, serve, served, size};
+use super::served::{Scratch, create, nameless, serve, serve_looking_each, served, size};
 
 /// Who waits is served in the order of asking, when segments come back, from other clients' magazines too; who waits in
 /// vain is told after its time.
@@ -278,6 +278,54 @@ fn a_frozen_agent_ends_no_lease() {
     drop((held, client, holder));
     crate::wait_until(|| look().free == 16 && look().clients.is_empty());
     assert_eq!(look().agents, 1);
+}
+
+/// A client passes many times its quota on to another process, and waits only for that one: what was taken over counts no
+/// more at once, and not with the agent's next look, which does not come as long as this lasts.
+#[test]
+fn what_is_handed_over_counts_until_it_is_taken_over() {
+    const COUNT: u64 = 20_000;
+    let pool = create(size(1024), nameless()).unwrap();
+    let served = serve_looking_each(pool, Scratch::new(), Duration::from_secs(3600));
+    let writer = served.join_for("writer", 40, 40);
+    let start = |count: u64| {
+        let arguments = [count.to_string()];
+        let arguments = arguments.each_ref().map(String::as_str);
+        let mut reader = Process::start(&served.scratch.socket(), "take-over", &arguments);
+        assert_eq!(reader.says().as_deref(), Some("joined"));
+        reader
+    };
+    let mut reader = start(COUNT);
+    for number in 0..COUNT {
+        let mut segment = writer.acquire_within(Duration::from_secs(20)).unwrap();
+        segment.write(0, &number.to_le_bytes()).unwrap();
+        let claim = segment.hand_over();
+        reader.input().write_all(&claim.to_bytes()).unwrap();
+    }
+    assert_eq!(reader.says().as_deref(), Some("all read"));
+    assert!(reader.wait().success());
+    // Claims that nobody takes count, and are their first owner's to take again.
+    let claims: Vec<_> = (0..40)
+        .map(|_| writer.acquire().unwrap().hand_over())
+        .collect();
+    let (taken, quota) = (40, 40);
+    let refused = AcquireError::QuotaReached { taken, quota };
+    assert_eq!(writer.acquire().unwrap_err(), refused);
+    let short = Duration::from_millis(5);
+    assert_eq!(writer.acquire_within(short).unwrap_err(), refused);
+    let mut reader = start(1);
+    let other = served.join("other");
+    let mut one = other.adopt(claims[0]).unwrap();
+    one.write(0, &[0; 8]).unwrap();
+    let claim = one.hand_over();
+    let again = writer.acquire_within(Duration::from_secs(20)).unwrap();
+    reader.input().write_all(&claim.to_bytes()).unwrap();
+    assert_eq!(reader.says().as_deref(), Some("all read"));
+    drop((again, writer, other, reader));
+    served.expect("all back", |pool| {
+        pool.free == 1024 && pool.clients.is_empty()
+    });
+    served.expect_no_damage();
 }
 
 /// Anybody who may read the control file can look at it; what is no control file, or a link to one, is an error.

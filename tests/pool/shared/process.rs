@@ -1,14 +1,14 @@
 //! Clients in processes of their own: this test binary, run again to do one thing.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IoSliceMut, Lines, Write};
+use std::io::{BufRead, BufReader, IoSliceMut, Lines, Read, Write};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -108,6 +108,11 @@ impl Process {
         writeln!(self.child.stdin.as_mut().unwrap(), "{text}").unwrap();
     }
 
+    /// What the process reads.
+    pub fn input(&mut self) -> &mut ChildStdin {
+        self.child.stdin.as_mut().unwrap()
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let process = i32::try_from(self.child.id()).unwrap();
         let process = rustix::process::Pid::from_raw(process).unwrap();
@@ -168,6 +173,7 @@ fn is_a_client_process() {
         "hold" => hold(socket, number(0)),
         "greedy" => greedy(socket),
         "work" => work(socket, number(0)),
+        "take-over" => take_over(socket, number(0)),
         "truncate" => truncate(socket),
         "scribble" => scribble(socket, number(0)),
         "agent" => agent(socket, Path::new(words[0]), number(1), number(2)),
@@ -226,6 +232,22 @@ fn greedy(socket: &Path) {
         };
         held.truncate(held.len() - back);
     }
+}
+
+/// Takes over so many segments, whose claims come in one after the other, and gives each back after a look at its number.
+fn take_over(socket: &Path, count: u64) {
+    let client = Client::join(socket, &ClientOptions::new("reader")).unwrap();
+    say("joined");
+    let mut claims = BufReader::new(std::io::stdin());
+    let mut claim = [0; Handed::BYTES];
+    let mut bytes = [0; 8];
+    for number in 0..count {
+        claims.read_exact(&mut claim).unwrap();
+        let segment = client.adopt(Handed::from_bytes(claim)).unwrap();
+        segment.read(0, &mut bytes).unwrap();
+        assert_eq!(u64::from_le_bytes(bytes), number);
+    }
+    say("all read");
 }
 
 /// Takes and gives back until it is told to end.

@@ -83,6 +83,10 @@ pub fn create(size: PoolSize, storage: Storage<'_>) -> Result<SharedPool, PoolFi
 }
 
 pub fn serve(pool: SharedPool, scratch: Scratch) -> Served {
+    serve_looking_each(pool, scratch, Duration::from_millis(50))
+}
+
+pub fn serve_looking_each(pool: SharedPool, scratch: Scratch, look_interval: Duration) -> Served {
     let events = Arc::new(Mutex::new(Vec::new()));
     let told = events.clone();
     let socket = scratch.socket();
@@ -90,7 +94,7 @@ pub fn serve(pool: SharedPool, scratch: Scratch) -> Served {
     let _ = std::fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).unwrap();
     let options = ServerOptions {
-        look_interval: Duration::from_millis(50),
+        look_interval,
         ..ServerOptions::default()
     };
     let server = pool

@@ -158,6 +158,11 @@ impl Registry {
             let quota = self.lease(demand.number).map_or(0, |lease| lease.quota);
             let has = held.get(usize::from(demand.number)).copied().unwrap_or(0);
             let wanted = demand.count.min(quota.saturating_sub(has));
+            if wanted == 0 {
+                // It may have no more, and nobody tells when that changes: others may take over what it handed over.
+                self.answer(demand, Vec::new(), now);
+                continue;
+            }
             let mut segments = Vec::new();
             while !is_empty && (segments.len() as u32) < wanted {
                 match self.grant(demand.number) {
@@ -166,7 +171,7 @@ impl Registry {
                 }
             }
             if segments.is_empty() {
-                is_anybody_left |= wanted > 0;
+                is_anybody_left = true;
                 left.push_back(demand);
             } else {
                 if let Some(held) = held.get_mut(usize::from(demand.number)) {
