@@ -20,7 +20,7 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ_ROOT := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 CARGO_FUZZ := $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 # What is fuzzed, and how long each.
-FUZZ_TARGETS ?= check configuration consumer_weights job migrate sizes solve
+FUZZ_TARGETS ?= check configuration consumer_weights job migrate shared_control shared_messages sizes solve
 FUZZ_SECONDS ?= 60
 
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -110,7 +110,7 @@ e2e: ## Tests against a real Kubernetes control plane
 ##@ Beside make test
 
 .PHONY: fuzz
-fuzz: $(CARGO_FUZZ) ## Fuzz the parsers and the solver, FUZZ_SECONDS each (needs a nightly compiler and c++)
+fuzz: $(CARGO_FUZZ) ## Fuzz the parsers, the solver and what shared pools read, FUZZ_SECONDS each (needs a nightly compiler and c++)
 	$(call step,fuzzing)
 	@for target in $(FUZZ_TARGETS); do \
 	  found='$(CACHE)/corpus/'$$target; mkdir -p "$$found"; \

@@ -9,6 +9,8 @@ pub mod consumer_weights;
 pub mod input;
 pub mod job;
 pub mod migrate;
+pub mod shared_control;
+pub mod shared_messages;
 pub mod sizes;
 pub mod solve;
 
@@ -16,12 +18,14 @@ pub mod solve;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its program and of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("check", check::run),
     ("configuration", configuration::run),
     ("consumer_weights", consumer_weights::run),
     ("job", job::run),
     ("migrate", migrate::run),
+    ("shared_control", shared_control::run),
+    ("shared_messages", shared_messages::run),
     ("sizes", sizes::run),
     ("solve", solve::run),
 ];

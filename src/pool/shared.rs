@@ -46,6 +46,8 @@ pub use segment::{Handed, SegmentError, SharedSegment};
 pub use server::{Server, ServerError, ServerOptions, SharedPool};
 pub use session::{ClientOptions, JoinError};
 pub use steps::{Step, Steps, Undisturbed};
+#[doc(hidden)]
+pub use wire::read_back;
 pub use words::OwnerWord;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod fuzz;
 use crate::documentation::root;
 
 /// What is checked in stays small: an input is there because it reaches something, not because it was made.
-const MOST_INPUTS: usize = 60;
+const MOST_INPUTS: usize = 80;
 const MOST_BYTES: usize = 200 << 10;
 
 #[test]

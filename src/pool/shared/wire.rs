@@ -125,6 +125,28 @@ fn read_message<M: Message>(body: &[u8]) -> Result<M, WireError> {
     }
 }
 
+/// Reads bytes as what either side may say, and answers how many messages they were. For fuzzing: the error names a
+/// message that is not read as it was written.
+#[doc(hidden)]
+pub fn read_back(bytes: &[u8]) -> Result<usize, String> {
+    Ok(read_back_as::<ClientMessage>(bytes)? + read_back_as::<PoolMessage>(bytes)?)
+}
+
+fn read_back_as<M: Message + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Result<usize, String> {
+    let mut buffer = bytes.to_vec();
+    let mut messages = 0;
+    while let Ok(Some(message)) = take_message::<M>(&mut buffer) {
+        messages += 1;
+        let mut written = Vec::new();
+        put_message(&mut written, &message);
+        let read = take_message(&mut written);
+        if read.as_ref() != Ok(&Some(message)) || !written.is_empty() {
+            return Err(format!("{read:?}"));
+        }
+    }
+    Ok(messages)
+}
+
 /// Appends a message to `buffer`.
 pub(super) fn put_message(buffer: &mut Vec<u8>, message: &impl Message) {
     let start = buffer.len();
