@@ -19,6 +19,7 @@ mod network;
 mod parallel;
 mod parts;
 mod pod;
+mod pool;
 mod process_budget;
 mod question;
 mod render;
@@ -64,6 +65,8 @@ pub struct Reply {
 pub struct Surroundings {
     /// Columns of the terminal that standard output is; `None` where it is none.
     pub terminal_width: Option<usize>,
+    /// Whether standard error is a terminal, so that somebody waits and sees it.
+    pub is_error_terminal: bool,
     /// Whether colour is unwelcome, by `NO_COLOR` or a terminal that knows none.
     pub is_colour_unwelcome: bool,
 }
@@ -112,6 +115,16 @@ fn is_plugin(name: &str) -> bool {
 pub fn answer(
     arguments: impl IntoIterator<Item = OsString>,
     standard_input: &mut dyn Read,
+    surroundings: Surroundings,
+) -> Reply {
+    answer_with_progress(arguments, standard_input, &mut io::sink(), surroundings)
+}
+
+/// The same; what takes long tells `progress` how far it is.
+fn answer_with_progress(
+    arguments: impl IntoIterator<Item = OsString>,
+    standard_input: &mut dyn Read,
+    progress: &mut dyn Write,
     surroundings: Surroundings,
 ) -> Reply {
     let mut arguments = arguments.into_iter().peekable();
@@ -166,6 +179,7 @@ pub fn answer(
             managed::answer(command, &screen, arguments.verbose, standard_input)
         }
         Subcommand::Network(command) => network::answer(command, &screen, standard_input),
+        Subcommand::Pool(command) => pool::answer(&command.subcommand, &screen, progress),
         Subcommand::Crd(command) => crd::answer(command),
         Subcommand::Completions(command) => completions::answer(command, &name),
     }
@@ -181,7 +195,11 @@ pub fn run(
     error: &mut dyn Write,
     surroundings: Surroundings,
 ) -> u8 {
-    let reply = answer(arguments, standard_input, surroundings);
+    let reply = if surroundings.is_error_terminal {
+        answer_with_progress(arguments, standard_input, error, surroundings)
+    } else {
+        answer(arguments, standard_input, surroundings)
+    };
     // Nothing can be said about a standard error that takes nothing.
     let _ = error
         .write_all(reply.error.as_bytes())

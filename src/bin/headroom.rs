@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             terminal_size::terminal_size_of(io::stdout())
                 .map_or(80, |(width, _)| usize::from(width.0))
         }),
+        is_error_terminal: io::stderr().is_terminal(),
         is_colour_unwelcome: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || env::var_os("TERM").is_some_and(|value| value == "dumb"),
     };

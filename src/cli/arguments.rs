@@ -3,6 +3,7 @@
 mod comparison;
 mod form;
 mod migration;
+mod pool;
 mod question;
 mod sharing;
 
@@ -13,6 +14,7 @@ pub(super) use self::{
     comparison::Diff,
     form::{CheckOutput, ExplainOutput, MigrateOutput, Output, RenderOutput},
     migration::{Migrate, MigrateDeployment, MigrateManaged},
+    pool::{Pool, PoolBench, PoolSubcommand},
     question::{Limit, Policy, Question, RoleChoice, Which},
     sharing::{Managed, Network},
 };
@@ -106,6 +108,7 @@ pub(super) enum Subcommand {
     Migrate(Migrate),
     Managed(Managed),
     Network(Network),
+    Pool(Pool),
     Crd(Crd),
     Completions(Completions),
 }

@@ -183,6 +183,53 @@ fn both_versions_of_control_groups_are_read() {
     ));
 }
 
+/// Where no container has a limit, the machine has one; the tighter of two limits is the one that leaves less.
+#[test]
+fn a_machine_is_a_limit_too() {
+    let scratch = Scratch::new(&std::env::temp_dir(), "machine");
+    let file = scratch.0.join("meminfo");
+    let told = |text: &str| {
+        std::fs::write(&file, text).expect("a file");
+        MemoryLimit::of_machine(&file)
+    };
+    let machine = told("MemTotal:  1000 kB\nMemFree:  1 kB\nMemAvailable:   400 kB\n");
+    let machine = machine.expect("both numbers");
+    let expected = MemoryLimit {
+        limit: Some(Bytes(1000 << 10)),
+        used: Bytes(600 << 10),
+    };
+    assert_eq!(machine, expected);
+    let container = |limit, used| MemoryLimit {
+        limit: Some(Bytes(limit)),
+        used: Bytes(used),
+    };
+    let none = MemoryLimit {
+        limit: None,
+        used: Bytes(7),
+    };
+    assert_eq!(none.tighter(machine), machine);
+    assert_eq!(machine.tighter(none), machine);
+    assert_eq!(none.tighter(none), none);
+    // More than the machine has, and less left.
+    let large = container(5000 << 10, 4700 << 10);
+    assert_eq!(machine.tighter(large), large);
+    assert_eq!(large.tighter(machine), large);
+    assert_eq!(machine.tighter(container(500 << 10, 0)), machine);
+
+    for text in [
+        "",
+        "MemTotal: 1000 kB\n",
+        "MemTotal: 1000\nMemAvailable: 400 kB\n",
+        "MemTotal: x kB\nMemAvailable: 400 kB\n",
+        "MemTotal: 18446744073709551615 kB\nMemAvailable: 400 kB\n",
+    ] {
+        let error = told(text).expect_err(text);
+        assert!(matches!(error, LimitError::NoNumber { .. }), "{error}");
+    }
+    let here = MemoryLimit::of_machine(Path::new("/proc/meminfo")).expect("the kernel tells");
+    assert!(here.limit.is_some_and(|limit| limit > here.used));
+}
+
 #[test]
 fn populating_makes_every_page_present_and_tells_each_64_mebibytes() {
     let mapping = Mapping::anonymous(130 * MIB).expect("130 MiB");

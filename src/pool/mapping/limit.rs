@@ -110,6 +110,42 @@ impl MemoryLimit {
         })
     }
 
+    /// What the machine has and what of it cannot be had, by `MemTotal` and `MemAvailable` of its `/proc/meminfo`.
+    ///
+    /// It ends a process as a container's limit does, and where there is no container nothing else is asked first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or does not have the two numbers.
+    pub fn of_machine(meminfo: &Path) -> Result<Self, LimitError> {
+        let text = read(meminfo)?;
+        let kibibytes = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.trim().strip_suffix("kB"));
+            let number = number.and_then(|number| number.trim().parse::<u64>().ok());
+            let bytes = number.and_then(|number| number.checked_mul(1024));
+            bytes.map(Bytes).ok_or_else(|| LimitError::NoNumber {
+                path: meminfo.to_owned(),
+                text: line.unwrap_or(name).trim().to_owned(),
+            })
+        };
+        let total = kibibytes("MemTotal:")?;
+        Ok(Self {
+            limit: Some(total),
+            used: total.saturating_sub(kibibytes("MemAvailable:")?),
+        })
+    }
+
+    /// The one of the two that leaves less.
+    #[must_use]
+    pub fn tighter(self, other: Self) -> Self {
+        let left = |one: &Self| one.limit.map(|limit| limit.saturating_sub(one.used));
+        match (left(&self), left(&other)) {
+            (None, _) => other,
+            (Some(own), Some(theirs)) if theirs < own => other,
+            _ => self,
+        }
+    }
+
     fn read_files(directory: &Path, names: &Names) -> Result<Self, LimitError> {
         let used = number(&directory.join(names.used))?;
         let limit_path = directory.join(names.limit);
