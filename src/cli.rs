@@ -117,14 +117,28 @@ pub fn answer(
     standard_input: &mut dyn Read,
     surroundings: Surroundings,
 ) -> Reply {
-    answer_with_progress(arguments, standard_input, &mut io::sink(), surroundings)
+    let mut stage = Stage {
+        output: &mut io::sink(),
+        is_terminal: false,
+        progress: &mut io::sink(),
+    };
+    answer_on(&mut stage, arguments, standard_input, surroundings)
 }
 
-/// The same; what takes long tells `progress` how far it is.
-fn answer_with_progress(
+/// Where a command that takes long shows itself before it has its reply.
+struct Stage<'a> {
+    /// What is watched.
+    output: &'a mut dyn Write,
+    /// Whether somebody watches it on a terminal.
+    is_terminal: bool,
+    /// How far it is.
+    progress: &'a mut dyn Write,
+}
+
+fn answer_on(
+    stage: &mut Stage<'_>,
     arguments: impl IntoIterator<Item = OsString>,
     standard_input: &mut dyn Read,
-    progress: &mut dyn Write,
     surroundings: Surroundings,
 ) -> Reply {
     let mut arguments = arguments.into_iter().peekable();
@@ -179,7 +193,7 @@ fn answer_with_progress(
             managed::answer(command, &screen, arguments.verbose, standard_input)
         }
         Subcommand::Network(command) => network::answer(command, &screen, standard_input),
-        Subcommand::Pool(command) => pool::answer(&command.subcommand, &screen, progress),
+        Subcommand::Pool(command) => pool::answer(&command.subcommand, &screen, stage),
         Subcommand::Crd(command) => crd::answer(command),
         Subcommand::Completions(command) => completions::answer(command, &name),
     }
@@ -195,11 +209,17 @@ pub fn run(
     error: &mut dyn Write,
     surroundings: Surroundings,
 ) -> u8 {
-    let reply = if surroundings.is_error_terminal {
-        answer_with_progress(arguments, standard_input, error, surroundings)
-    } else {
-        answer(arguments, standard_input, surroundings)
+    let mut nowhere = io::sink();
+    let mut stage = Stage {
+        output: &mut *output,
+        is_terminal: surroundings.terminal_width.is_some(),
+        progress: if surroundings.is_error_terminal {
+            &mut *error
+        } else {
+            &mut nowhere
+        },
     };
+    let reply = answer_on(&mut stage, arguments, standard_input, surroundings);
     // Nothing can be said about a standard error that takes nothing.
     let _ = error
         .write_all(reply.error.as_bytes())

@@ -14,7 +14,7 @@ pub(super) use self::{
     comparison::Diff,
     form::{CheckOutput, ExplainOutput, MigrateOutput, Output, RenderOutput},
     migration::{Migrate, MigrateDeployment, MigrateManaged},
-    pool::{Pool, PoolBench, PoolSubcommand},
+    pool::{Pool, PoolBench, PoolInspect, PoolSubcommand},
     question::{Limit, Policy, Question, RoleChoice, Which},
     sharing::{Managed, Network},
 };

@@ -1,11 +1,13 @@
 //! The arguments of `headroom pool`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::Output;
 use crate::{bytes::Bytes, quantity::parse_memory};
 
-/// Measure what this host makes of segment pools
+/// Look into a segment pool that processes share, or measure what this host makes of such pools
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(in crate::cli) struct Pool {
@@ -15,7 +17,46 @@ pub(in crate::cli) struct Pool {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum PoolSubcommand {
+    Inspect(PoolInspect),
     Bench(PoolBench),
+}
+
+/// Print who holds the segments of a shared pool, for how long, and who waits
+#[derive(Debug, Args)]
+#[command(
+    long_about = "\
+Print who holds the segments of a pool that processes share, for how long, and who waits for more.
+
+FILE is the pool's control file, NAME.control beside NAME.data. It is read and neither mapped nor written: looking \
+disturbs nobody and works without the agent. Whoever looks must be allowed to read it, which is the user who made \
+it, or root.
+
+HELD are the segments that a client has taken; LYING are free, but lie in its magazines, so that only it takes them \
+without asking. OLDEST is the age of what it has held the longest, as of the agent's last look.",
+    after_help = "\
+Examples:
+  headroom pool inspect /dev/shm/flink/network.control
+  headroom pool inspect /dev/shm/flink/network.control --watch
+  headroom pool inspect /dev/shm/flink/network.control --watch 10 -o json   one line every ten seconds
+
+In a pod:
+  kubectl exec POD -c agent -- headroom pool inspect /pool/network.control
+
+Exit codes: 0 shown, 2 the command line or the file could not be read."
+)]
+pub(in crate::cli) struct PoolInspect {
+    /// The pool's control file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Look again every so many seconds, until it is interrupted
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", require_equals = false)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub watch: Option<u32>,
+
+    /// Form of the answer; with --watch each look at JSON is a line
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Output,
 }
 
 /// Measure how fast memory for pools comes into being here, and what a segment costs that changes hands

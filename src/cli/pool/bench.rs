@@ -4,14 +4,14 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::table::table;
+use super::{refused, table::table};
 use crate::{
     bytes::Bytes,
     cli::{
-        EXIT_SOUND, EXIT_UNREADABLE, Reply,
+        EXIT_SOUND, Reply,
         arguments::{Output, PoolBench},
         report::{json_text, yaml_text},
-        screen::{Screen, Tone, harmless},
+        screen::Screen,
         text,
     },
 };
@@ -89,16 +89,7 @@ pub(super) fn answer(command: &PoolBench, screen: &Screen, progress: &mut dyn Wr
     tell(progress, "");
     let report = match measured {
         Ok(report) => report,
-        Err(reason) => {
-            let first = format!("{} ", screen.paint(Tone::Error, "error:"));
-            let mut error = String::new();
-            text::push_wrapped(&mut error, &first, "  ", &harmless(&reason), screen);
-            return Reply {
-                error,
-                exit: EXIT_UNREADABLE,
-                ..Reply::default()
-            };
-        }
+        Err(reason) => return refused(&reason, screen),
     };
     match command.output {
         Output::Json => json_text(&report, EXIT_SOUND),

@@ -233,6 +233,18 @@ impl DerefMut for PinnedSegment<'_> {
     }
 }
 
+impl AsRef<[u8]> for PinnedSegment<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl AsMut<[u8]> for PinnedSegment<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
 impl Drop for PinnedSegment<'_> {
     fn drop(&mut self) {
         let ManagedSegment { home, page, .. } = self.segment;
