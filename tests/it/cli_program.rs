@@ -25,6 +25,7 @@ use super::cli_transcripts::directory;
 
 const TERMINAL: Surroundings = Surroundings {
     terminal_width: Some(120),
+    is_error_terminal: false,
     is_colour_unwelcome: false,
 };
 
@@ -198,6 +199,7 @@ fn colour_is_for_terminals_that_welcome_it() {
         ask(&arguments, b"", surroundings).output.contains('\u{1b}')
     };
     let unwelcome = Surroundings {
+        is_error_terminal: false,
         is_colour_unwelcome: true,
         ..TERMINAL
     };

@@ -19,6 +19,8 @@ mod budget_vectors;
 mod capped_fractions;
 #[cfg(feature = "api")]
 mod chart;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod cli_pool;
 #[cfg(feature = "cli")]
 mod cli_program;
 #[cfg(all(feature = "cli", feature = "operator"))]
