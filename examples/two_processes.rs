@@ -33,12 +33,9 @@ mod linux {
         time::{Duration, Instant},
     };
 
-    use headroom::{
-
-        pool::{
-            mapping::{directory::MemoryDirectory, huge_pages::HugePages, limit::MemoryLimit},
-            shared::{Client, ClientOptions, Handed, PoolSize, ServerOptions, SharedPool, Storage},
-        },
+    use headroom::pool::{
+        mapping::{directory::MemoryDirectory, huge_pages::HugePages, limit::MemoryLimit},
+        shared::{Client, ClientOptions, Handed, PoolSize, ServerOptions, SharedPool, Storage},
     };
 
     type Outcome<T> = Result<T, Box<dyn Error>>;

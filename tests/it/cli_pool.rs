@@ -113,7 +113,10 @@ fn a_live_pool_is_shown_as_a_table_and_as_data() {
     assert!(reply.output.contains("5 (20 KiB) held"), "{}", reply.output);
     let row = reply.output.lines().find(|line| line.starts_with("sort"));
     let cells: Vec<&str> = row.expect("its row").split_whitespace().collect();
-    assert!(!reply.output.contains('\u{1b}'), "no escape reaches a terminal");
+    assert!(
+        !reply.output.contains('\u{1b}'),
+        "no escape reaches a terminal"
+    );
     assert_eq!((cells[3], cells[5], cells[6]), ("5", "8", "32"));
 
     let json = pool(&["inspect", &served.file(), "-o", "json"]).output;
@@ -137,7 +140,9 @@ fn a_watch_ends_with_the_reason() {
         drop(served);
     });
     let (mut output, mut error) = (Vec::new(), Vec::new());
-    let arguments = ["headroom", "pool", "inspect", &file, "--watch", "1", "-o", "json"];
+    let arguments = [
+        "headroom", "pool", "inspect", &file, "--watch", "1", "-o", "json",
+    ];
     let exit = run(
         arguments.map(OsString::from),
         &mut std::io::empty(),
@@ -183,7 +188,10 @@ fn a_host_is_measured() {
         assert!(figure["median"].as_f64().unwrap() > 0.0, "{figure}");
     }
     let text = pool(&["bench", "--size", "1Mi", "--rounds", "1"]).output;
-    assert!(text.contains("one thread takes, another recycles"), "{text}");
+    assert!(
+        text.contains("one thread takes, another recycles"),
+        "{text}"
+    );
     assert!(text.contains("A shared pool of 2 GiB takes"), "{text}");
 }
 
@@ -193,7 +201,10 @@ fn more_than_the_machine_has_is_refused() {
     let reply = pool(&["bench", "--size", "1Ti"]);
     assert_eq!((reply.exit, reply.output.as_str()), (EXIT_UNREADABLE, ""));
     let told = reply.error.replace("\n  ", " ");
-    assert!(told.contains("cannot hold 1099511627776 bytes more"), "{told}");
+    assert!(
+        told.contains("cannot hold 1099511627776 bytes more"),
+        "{told}"
+    );
     assert!(told.contains("--size"), "{told}");
     for wrong in ["0", "1Ki", "2Ti", "much"] {
         let reply = pool(&["bench", "--size", wrong]);

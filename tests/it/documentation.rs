@@ -309,3 +309,30 @@ fn the_page_on_profiles_lists_every_default() {
         assert!(page == text, "docs/profiles.md is old: run make generate");
     }
 }
+
+/// What `headroom pool bench` calls documented is in the documentation.
+#[test]
+#[cfg(target_os = "linux")]
+fn figures_that_are_called_documented_are() {
+    let page = fs::read_to_string(root().join("docs/segment-pools.md")).unwrap();
+    let words = [
+        "headroom", "pool", "bench", "--size", "1Mi", "--rounds", "1", "-o", "json",
+    ];
+    let reply = headroom::cli::answer(
+        words.map(std::ffi::OsString::from),
+        &mut std::io::empty(),
+        headroom::cli::Surroundings::default(),
+    );
+    let report: serde_json::Value = serde_json::from_str(&reply.output).unwrap();
+    for figure in report["figures"].as_array().unwrap() {
+        let (what, unit) = (
+            figure["what"].as_str().unwrap(),
+            figure["unit"].as_str().unwrap(),
+        );
+        let row = format!(
+            "| {what} | {:.1} {unit} |",
+            figure["documented"].as_f64().unwrap()
+        );
+        assert!(page.contains(&row), "{row}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `headroom pool inspect`: who holds what of a pool that processes share.
 
-use std::{io::Write as _, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use super::{refused, table::table};
 use crate::{
