@@ -141,7 +141,15 @@ fn a_watch_ends_with_the_reason() {
     });
     let (mut output, mut error) = (Vec::new(), Vec::new());
     let arguments = [
-        "headroom", "pool", "inspect", &file, "--watch", "1", "-o", "json",
+        "headroom",
+        "pool",
+        "inspect",
+        &file,
+        "--watch",
+        "--interval",
+        "1",
+        "-o",
+        "json",
     ];
     let exit = run(
         arguments.map(OsString::from),

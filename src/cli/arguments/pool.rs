@@ -37,10 +37,7 @@ without asking. OLDEST is the age of what it has held the longest, as of the age
 Examples:
   headroom pool inspect /dev/shm/flink/network.control
   headroom pool inspect /dev/shm/flink/network.control --watch
-  headroom pool inspect /dev/shm/flink/network.control --watch 10 -o json   one line every ten seconds
-
-In a pod:
-  kubectl exec POD -c agent -- headroom pool inspect /pool/network.control
+  headroom pool inspect /dev/shm/flink/network.control --watch --interval 10 -o json
 
 Exit codes: 0 shown, 2 the command line or the file could not be read."
 )]
@@ -49,12 +46,15 @@ pub(in crate::cli) struct PoolInspect {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Look again every so many seconds, until it is interrupted
-    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", require_equals = false)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub watch: Option<u32>,
+    /// Look again and again, until it is interrupted
+    #[arg(short, long)]
+    pub watch: bool,
 
-    /// Form of the answer; with --watch each look at JSON is a line
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub interval: u32,
+
+    /// Form of the answer; of a watch each look is a screen, a line of JSON or a document of YAML
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: Output,
 }
@@ -73,16 +73,13 @@ Half a minute is more than it takes, unless --size is large.",
     after_help = "\
 Examples:
   headroom pool bench
-  headroom pool bench --size 2Gi                   as much as a real pool, on a fresh node the first time counts
+  headroom pool bench --size 2Gi --rounds 1                   as long as a pool of that size takes
   headroom pool bench --rounds 9 -o json
-
-In a pod, with its limits:
-  kubectl exec -i POD -- headroom pool bench
 
 Exit codes: 0 measured, 2 the command line is wrong, or the memory is not to be had."
 )]
 pub(in crate::cli) struct PoolBench {
-    /// Memory to bring into being, a few times over: 512Mi, 2g
+    /// Memory to bring into being, a few times over: 512Mi, 2Gi
     #[arg(long, value_name = "SIZE", default_value = "256Mi", value_parser = parse_size)]
     pub size: Bytes,
 

@@ -20,9 +20,9 @@ pub(super) fn answer(command: &PoolInspect, screen: &Screen, stage: &mut Stage<'
         Ok(inspection) => reply(&inspection, command, screen),
         Err(error) => refused(&error.to_string(), screen),
     };
-    let Some(seconds) = command.watch else {
+    if !command.watch {
         return look();
-    };
+    }
     loop {
         let reply = look();
         // The last words of a watch are why it ended.
@@ -38,13 +38,13 @@ pub(super) fn answer(command: &PoolInspect, screen: &Screen, stage: &mut Stage<'
             // Nobody reads any more.
             return Reply::default();
         }
-        thread::sleep(Duration::from_secs(seconds.into()));
+        thread::sleep(Duration::from_secs(command.interval.into()));
     }
 }
 
 fn reply(inspection: &Inspection, command: &PoolInspect, screen: &Screen) -> Reply {
     match command.output {
-        Output::Json if command.watch.is_some() => match serde_json::to_string(inspection) {
+        Output::Json if command.watch => match serde_json::to_string(inspection) {
             Ok(line) => Reply {
                 output: line + "\n",
                 ..Reply::default()
@@ -54,7 +54,7 @@ fn reply(inspection: &Inspection, command: &PoolInspect, screen: &Screen) -> Rep
         Output::Json => json_text(inspection, EXIT_SOUND),
         Output::Yaml => {
             let reply = yaml_text(inspection, EXIT_SOUND);
-            let mark = if command.watch.is_some() { "---\n" } else { "" };
+            let mark = if command.watch { "---\n" } else { "" };
             Reply {
                 output: format!("{mark}{}", reply.output),
                 ..reply
