@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(
             written(&inspection, &SCREEN),
             "\
-2048 segments of 32 KiB: 80 (2560 KiB) held, 64 (2 MiB) lying in magazines, 1900 (59.38 MiB) free, 3 changing hands
+2048 segments of 32 KiB: 80 (2.50 MiB) held, 64 (2 MiB) lying in magazines, 1900 (59.38 MiB) free, 3 changing hands
 1 segment is nobody's; the agent puts them back with its next look
 The agent was started 2 times.
 CLIENT         NUMBER  PROCESS  HELD  LYING  REQUIRED  QUOTA  OLDEST  WAITING
