@@ -25,7 +25,8 @@ pub mod redistribution;
 pub mod regulator;
 pub mod result_partition;
 pub mod segment;
-#[cfg(target_os = "linux")]
+// The models of threads have no memory that processes map; its own model is `shared::every_kill`.
+#[cfg(all(target_os = "linux", not(loom)))]
 pub mod shared;
 pub mod shared_resources;
 pub mod slot_table;

@@ -3,7 +3,6 @@
 //!
 //! A step is a store that others can notice. What is wrong in the order of two of them shows here as a segment that is
 //! lost, doubled, or somebody's who is gone.
-#![cfg(not(loom))]
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -439,7 +439,8 @@ impl<S: Steps> Lane<S> {
     #[inline]
     fn pass_barrier(&self) {
         match self.barrier {
-            Barrier::OfThePool => foreseen_barrier(),
+            // It keeps the compiler from reordering; the processor is made to pass a barrier by the pool.
+            Barrier::OfThePool => std::sync::atomic::compiler_fence(Ordering::SeqCst),
             Barrier::OfItsOwn => fence(Ordering::SeqCst),
         }
     }
@@ -601,14 +602,4 @@ impl<S: Steps> Lane<S> {
             .give(magazine)
             .map_err(|NotOwned| Refusal::Damaged(Damage::Slot { slot }))
     }
-}
-
-/// Keeps the compiler from reordering; the processor is made to pass a barrier by the pool.
-#[inline]
-fn foreseen_barrier() {
-    #[cfg(not(loom))]
-    std::sync::atomic::compiler_fence(Ordering::SeqCst);
-    // The model knows no barrier that one thread makes another one pass.
-    #[cfg(loom)]
-    fence(Ordering::SeqCst);
 }

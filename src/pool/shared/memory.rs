@@ -4,30 +4,18 @@
 //! atomically, because another process may write it at any time. Besides the question who is at the other end of a
 //! socket, this is the shared form's only `unsafe`.
 
-#[cfg(not(loom))]
 mod mapped;
-#[cfg(loom)]
-mod modelled;
 
 use super::layout::{Layout, common, record};
 
-#[cfg(not(loom))]
-use mapped as memory;
-#[cfg(not(loom))]
 pub use mapped::Data;
-#[cfg(loom)]
-use modelled as memory;
-
-#[cfg(loom)]
-pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
 pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The control file as words.
 #[derive(Debug)]
 pub(super) struct Control {
     layout: Layout,
-    memory: memory::Memory,
+    memory: mapped::Memory,
 }
 
 impl Control {

@@ -1,5 +1,4 @@
 //! The protocol in one process: random operations of several clients, deaths at random steps, and damage.
-#![cfg(not(loom))]
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
