@@ -185,6 +185,8 @@ const DEFINITIONS: &[Definition] = &[
     row("pools.threads.2", "… 2 threads at once", Unit::Nanoseconds, None, ""),
     row("pools.threads.4", "… 4 threads at once", Unit::Nanoseconds, None, ""),
     row("pools.threads.8", "… 8 threads at once", Unit::Nanoseconds, None, ""),
+    row("pools.shared", "pool over a shared file: take and give back, one thread", Unit::Nanoseconds, Some(25.0), ""),
+    row("pools.shared.handoff", "… one thread takes, another one takes over and gives back", Unit::Nanoseconds, Some(60.0), ""),
     row("pools.create", "create a local pool where there are 1,000", Unit::Microseconds, Some(10.0), ""),
     row("pools.create.instructions", "… and destroy it: instructions", Unit::Instructions, None, ""),
     row("pools.network", "network pool of 2 GiB, all pages present", Unit::Milliseconds, None, ""),

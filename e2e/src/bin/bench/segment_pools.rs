@@ -11,6 +11,7 @@ mod manager;
 mod network;
 mod records;
 mod rounds;
+mod shared;
 
 use anyhow::Result;
 
@@ -57,6 +58,7 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
     network::beside(figures)?;
     network::local_pool(figures, effort)?;
     network::creation(figures, effort)?;
+    shared::measure(figures, effort)?;
     manager::bytes_and_pages(figures, effort)?;
     manager::extents(figures, effort)?;
     manager::sweep(figures, effort)?;
