@@ -62,6 +62,11 @@ impl FreeList {
         self.lying.len() + self.in_magazines()
     }
 
+    /// How many of them are in no magazine.
+    pub(super) fn outside_magazines(&self) -> usize {
+        self.lying.len()
+    }
+
     /// How many of them are in magazines.
     pub(super) fn in_magazines(&self) -> usize {
         let of = |registered: &Registered| registered.magazine.len();

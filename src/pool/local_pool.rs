@@ -255,6 +255,15 @@ impl LocalBufferPool {
         requested - lying
     }
 
+    /// The most that were out at once since this was asked before, or since the pool was made.
+    ///
+    /// Segments in the magazines of threads count as out, because they are taken without anybody counting: the number
+    /// is never too low, and too high by as many at most. Flink has no such figure.
+    #[must_use]
+    pub fn take_peak_number_of_used_buffers(&self) -> usize {
+        self.core().take_peak_out()
+    }
+
     /// How many it holds beyond its size.
     #[must_use]
     pub fn number_of_overdraft_buffers(&self) -> usize {

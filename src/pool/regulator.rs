@@ -70,7 +70,8 @@ pub struct PoolFigures<'a, K> {
     pub maximum: usize,
     /// Segments that it may have now.
     pub size: usize,
-    /// The most segments that were in use at once.
+    /// The most segments that were in use at once, as
+    /// [`take_peak_number_of_used_buffers`](super::local_pool::LocalBufferPool::take_peak_number_of_used_buffers) tells.
     pub peak_in_use: usize,
     /// For how many milliseconds of each second somebody waited for a segment.
     pub waiting_milliseconds_per_second: u64,

@@ -636,6 +636,24 @@ fn i23_reserved_segments_are_counted() {
     assert_eq!(pool.number_of_used_buffers(), 3);
 }
 
+/// The most that was out is told once, with what is out by then to begin with anew.
+#[test]
+fn the_most_that_was_out_is_told_for_each_period() {
+    let network = network(8);
+    let pool = create(&network, 2, 6);
+    assert_eq!(pool.take_peak_number_of_used_buffers(), 0);
+    let mut buffers = take(&pool, 5);
+    buffers.truncate(1);
+    assert_eq!(pool.take_peak_number_of_used_buffers(), 5);
+    assert_eq!(pool.take_peak_number_of_used_buffers(), 1);
+    buffers.extend(take(&pool, 2));
+    // Fewer segments are not fewer that were out.
+    pool.set_number_of_buffers(2).unwrap();
+    buffers.clear();
+    assert_eq!(pool.take_peak_number_of_used_buffers(), 3);
+    assert_eq!(pool.take_peak_number_of_used_buffers(), 0);
+}
+
 /// Refuses what it is offered, and remembers that.
 #[derive(Default)]
 struct Refusing(Mutex<usize>);

@@ -138,6 +138,21 @@ fn magazines_are_drained_before_none_is_answered() {
     all_are_back(&network, pool);
 }
 
+/// What is taken without the lock is among the most that was out, whoever took it.
+#[test]
+fn the_most_that_was_out_is_never_too_low() {
+    let network = network();
+    let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
+    let _before = pool.take_peak_number_of_used_buffers();
+    for number in [1, 30, 200, 3] {
+        drop(take(&pool, number));
+        let peak = pool.take_peak_number_of_used_buffers();
+        assert!(peak >= number, "{peak}");
+        assert!(peak <= number + SEGMENTS / 2, "{peak}");
+    }
+    all_are_back(&network, pool);
+}
+
 /// What lies in the magazine of a thread that has ended is not lost.
 #[test]
 fn the_magazine_of_a_thread_that_ended_is_drained() {

@@ -58,6 +58,8 @@ struct State {
     lying: FreeList,
     /// Segments that the pool holds: those that lie and those that are out.
     requested: usize,
+    /// The most that were out or in magazines at once since somebody asked.
+    peak_out: usize,
     /// What the summary says, so that it is written only when it changes.
     summary: usize,
     max_overdraft: usize,
@@ -67,6 +69,17 @@ struct State {
     /// Whether the network pool will wake this one.
     subscribed: bool,
     destroyed: bool,
+}
+
+impl State {
+    /// Remembers how many segments are out. Those in magazines count, for they may be taken without the lock.
+    fn note_peak(&mut self) {
+        self.peak_out = self.peak_out.max(self.number_out());
+    }
+
+    fn number_out(&self) -> usize {
+        self.requested - self.lying.outside_magazines()
+    }
 }
 
 impl LocalCore {
@@ -88,6 +101,7 @@ impl LocalCore {
             state: Mutex::new(State {
                 lying: FreeList::new(id),
                 requested: 0,
+                peak_out: 0,
                 summary: 0,
                 max_overdraft: spec.max_overdraft,
                 channels_at_limit: 0,
@@ -143,6 +157,7 @@ impl LocalCore {
             }
             self.settle(&mut state, &mut aftermath);
             state.lying.balance_magazine();
+            state.note_peak();
             token
         };
         aftermath.run();

@@ -62,6 +62,13 @@ impl LocalCore {
         (state.requested, lying, state.max_overdraft)
     }
 
+    /// The most segments that were out at once since this was asked before.
+    pub(in crate::pool::local_pool) fn take_peak_out(&self) -> usize {
+        let mut state = self.state.lock();
+        let now = state.number_out();
+        std::mem::replace(&mut state.peak_out, now).max(now)
+    }
+
     pub(in crate::pool::local_pool) fn segments_in_magazines(&self) -> usize {
         self.state.lock().lying.in_magazines()
     }
