@@ -199,7 +199,7 @@ const DEFINITIONS: &[Definition] = &[
     row("pools.pages.instructions", "… instructions", Unit::Instructions, None, ""),
     row("pools.extent", "best fit among 10,000 free extents: take and give back", Unit::Nanoseconds, Some(1000.0), ""),
     row("pools.extent.instructions", "… instructions", Unit::Instructions, None, ""),
-    row("pools.sweep", "sweep of 65,536 segments, a tenth of them orphaned", Unit::Milliseconds, Some(5.0), ""),
+    row("pools.sweep", "sweep of 65,536 segments, a tenth of them orphaned", Unit::Microseconds, Some(5000.0), ""),
     row("pools.sweep.pause", "… pause of another thread", Unit::Microseconds, Some(50.0), ""),
     row("pools.output", "paged output: write a record of 64 bytes", Unit::Nanoseconds, None, ""),
     row("pools.output.instructions", "… instructions", Unit::Instructions, None, ""),

@@ -2,11 +2,8 @@
 
 use std::{
     collections::HashSet,
-    hint::black_box,
-    sync::{
-        Barrier,
-        atomic::{AtomicBool, Ordering},
-    },
+    hint::{black_box, spin_loop},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -169,55 +166,68 @@ pub fn sweep(figures: &mut Figures, effort: Effort) -> Result<()> {
             Ok(())
         })?;
         drop(orphans);
-        let without = took;
         let (_, quiet) = beside_another(&manager, busy, || {
-            thread::sleep(without);
+            let start = Instant::now();
+            while start.elapsed() < took {
+                spin_loop();
+            }
             Ok(())
         })?;
-        times.push(took.as_secs_f64() * 1000.0);
-        pauses.push(pause.as_secs_f64() * 1e6);
-        pauses_without.push(quiet.as_secs_f64() * 1e6);
+        times.push(took.as_secs_f64() * 1e6);
+        pauses.extend(pause.map(|pause| pause.as_secs_f64() * 1e6));
+        pauses_without.extend(quiet.map(|pause| pause.as_secs_f64() * 1e6));
     }
     figures.record("pools.sweep", Subject::Ours, median(times));
-    figures.record("pools.sweep.pause", Subject::Ours, median(pauses));
     figures.note(
         "pools.sweep.pause",
         format!(
-            "the longest that the other thread waited in a round; without a sweep it was {:.1} µs in as much time, for whatever else the machine does",
+            "the longest that the other thread took for a page in a round, in the {} of {} rounds in which it ran; without a sweep {:.1} µs in as much time, for whatever else the machine does",
+            pauses.len(),
+            effort.rounds,
             median(pauses_without)
         ),
     );
+    if !pauses.is_empty() {
+        figures.record("pools.sweep.pause", Subject::Ours, median(pauses));
+    }
     Ok(())
 }
 
-/// How long something takes, and the longest that another thread needed meanwhile to take a page and give it back.
+/// How long something takes, and the longest that another thread needed meanwhile to take a page and give it back; no
+/// such time where it was not given the processor.
 fn beside_another(
     manager: &MemoryManager,
     owner: OwnerId,
     something: impl FnOnce() -> Result<()>,
-) -> Result<(Duration, Duration)> {
-    let together = Barrier::new(2);
+) -> Result<(Duration, Option<Duration>)> {
+    let is_running = AtomicBool::new(false);
+    let is_begun = AtomicBool::new(false);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let other = scope.spawn(|| -> Result<Duration> {
-            let mut longest = Duration::ZERO;
+        let other = scope.spawn(|| -> Result<Option<Duration>> {
+            let mut longest = None;
             let mut pages = Vec::with_capacity(1);
-            // Once before, so that nothing is done for the first time. The others go on whatever comes of it.
-            let first = manager.allocate_pages_into(owner, 1, &mut pages);
-            pages.clear();
-            together.wait();
-            first?;
             let mut before = Instant::now();
-            while !is_over.load(Ordering::Acquire) {
-                manager.allocate_pages_into(owner, 1, &mut pages)?;
-                manager.release_list(&mut pages)?;
+            let mut done = Ok(());
+            while done.is_ok() && !is_over.load(Ordering::Acquire) {
+                // What began before the end counts, also when it ended after it.
+                done = manager.allocate_pages_into(owner, 1, &mut pages);
+                pages.clear();
                 let now = Instant::now();
-                longest = longest.max(now - before);
+                if is_begun.load(Ordering::Acquire) {
+                    longest = longest.max(Some(now - before));
+                }
                 before = now;
+                is_running.store(true, Ordering::Release);
             }
-            Ok(longest.max(before.elapsed()))
+            is_running.store(true, Ordering::Release);
+            done?;
+            Ok(longest)
         });
-        together.wait();
+        while !is_running.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        is_begun.store(true, Ordering::Release);
         let start = Instant::now();
         let done = something();
         let took = start.elapsed();

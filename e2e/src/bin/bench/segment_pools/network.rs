@@ -9,13 +9,13 @@ use std::{
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use headroom::{
     bytes::Bytes,
     pool::{
@@ -30,7 +30,7 @@ use headroom::{
     },
 };
 
-use super::rounds::{Body, Effort, alone, at_once, median};
+use super::rounds::{Begin, Effort, Work, alone, at_once, fastest, median};
 use crate::figures::{Figures, Subject};
 
 /// Flink's default segment.
@@ -111,7 +111,7 @@ pub fn local_pool(figures: &mut Figures, effort: Effort) -> Result<()> {
     record("pools.local.builder", builders(effort)?);
     record(
         "pools.handoff",
-        hand_off(effort, || Ok(pool.request_segment()?))?,
+        hand_off(effort, || Ok(|| Ok(pool.request_segment()?)), dropping)?,
     );
     for (name, threads) in [
         ("pools.threads.1", 1),
@@ -119,19 +119,26 @@ pub fn local_pool(figures: &mut Figures, effort: Effort) -> Result<()> {
         ("pools.threads.4", 4),
         ("pools.threads.8", 8),
     ] {
-        let mut bodies: Vec<Body<'_>> = (0..threads)
-            .map(|_| Box::new(|times| segments(&pool, times)) as Body<'_>)
-            .collect();
+        let begin = || -> Result<Work<'_>> { Ok(Box::new(|times| segments(&pool, times))) };
+        let begins = (0..threads).map(|_| Box::new(begin) as Begin<'_>).collect();
         let times = effort.many / threads;
-        let of_one = at_once(effort, times, &mut bodies)?;
+        let of_one = at_once(effort, times, begins)?;
         record(name, of_one / f64::from(threads));
     }
-    let exchange = hand_off(effort, || Ok(Some(black_box(1_u64))))?;
+    let exchange = hand_off(effort, || Ok(|| Ok(Some(black_box(1_u64)))), dropping)?;
     figures.note(
         "pools.handoff",
         format!("what the threads say to each other takes {exchange:.1} ns of it"),
     );
     Ok(())
+}
+
+/// Gives things back by dropping them.
+fn dropping<Thing>() -> Result<impl FnMut(Thing) -> Result<()>> {
+    Ok(|thing| {
+        drop(thing);
+        Ok(())
+    })
 }
 
 /// Takes a builder for one of four channels after the other, and gives it back.
@@ -160,6 +167,7 @@ struct Cells<Thing> {
     cells: [Mutex<Vec<Thing>>; CELLS],
     filled: Counter,
     emptied: Counter,
+    is_broken: AtomicBool,
 }
 
 /// Alone on its cache line, since only one thread writes it.
@@ -182,6 +190,7 @@ impl<Thing> Cells<Thing> {
             cells: std::array::from_fn(|_| Mutex::new(Vec::with_capacity(HANDFUL))),
             filled: Counter(AtomicU32::new(0)),
             emptied: Counter(AtomicU32::new(0)),
+            is_broken: AtomicBool::new(false),
         }
     }
 
@@ -189,6 +198,61 @@ impl<Thing> Cells<Thing> {
         // Never contended: who fills and who empties are never at the same cell.
         let cell = &self.cells[number as usize % CELLS];
         cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the other thread, which gives up when this one fails.
+    fn wait_until(&self, is_ready: impl Fn() -> bool) -> Result<()> {
+        let mut tries = 0;
+        while !is_ready() {
+            ensure!(
+                !self.is_broken.load(Ordering::Relaxed),
+                "the other thread failed"
+            );
+            pause(&mut tries);
+        }
+        Ok(())
+    }
+
+    /// Fills so many cells.
+    fn fill(&self, cells: u32, mut one: impl FnMut() -> Result<Option<Thing>>) -> Result<()> {
+        for _ in 0..cells {
+            let number = self.filled.get();
+            self.wait_until(|| (number.wrapping_sub(self.emptied.get()) as usize) < CELLS)?;
+            let mut cell = self.cell(number);
+            let mut tries = 0;
+            while cell.len() < HANDFUL {
+                match one()? {
+                    Some(thing) => cell.push(thing),
+                    // All are on their way back.
+                    None => pause(&mut tries),
+                }
+            }
+            drop(cell);
+            self.filled.advance();
+        }
+        Ok(())
+    }
+
+    /// Empties so many cells.
+    fn empty(&self, cells: u32, mut give: impl FnMut(Thing) -> Result<()>) -> Result<()> {
+        for _ in 0..cells {
+            let number = self.emptied.get();
+            self.wait_until(|| self.filled.get() != number)?;
+            self.cell(number).drain(..).try_for_each(&mut give)?;
+            self.emptied.advance();
+        }
+        Ok(())
+    }
+
+    fn begin<Made>(&self, begin: impl FnOnce() -> Result<Made>) -> Result<Made> {
+        begin().inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))
+    }
+
+    fn tell_failure(&self, done: Result<()>) -> Result<()> {
+        if done.is_err() {
+            self.is_broken.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }
 
@@ -202,45 +266,31 @@ fn pause(tries: &mut u32) {
     }
 }
 
-/// One thread takes things, the other one drops them.
-fn hand_off<Thing: Send>(
+/// One thread takes things, the other one gives them back. Each makes what it needs for that first.
+fn hand_off<Thing, One, Give>(
     effort: Effort,
-    one: impl Fn() -> Result<Option<Thing>> + Sync,
-) -> Result<f64> {
-    let cells = Cells::new();
-    let take = |times: u32| {
-        for _ in 0..times / HANDFUL as u32 {
-            let number = cells.filled.get();
-            let mut tries = 0;
-            while number.wrapping_sub(cells.emptied.get()) as usize >= CELLS {
-                pause(&mut tries);
-            }
-            let mut cell = cells.cell(number);
-            while cell.len() < HANDFUL {
-                match one()? {
-                    Some(thing) => cell.push(thing),
-                    // All are on their way back.
-                    None => pause(&mut tries),
-                }
-            }
-            drop(cell);
-            cells.filled.advance();
-        }
-        Ok(())
-    };
-    let give = |times: u32| {
-        for _ in 0..times / HANDFUL as u32 {
-            let number = cells.emptied.get();
-            let mut tries = 0;
-            while cells.filled.get() == number {
-                pause(&mut tries);
-            }
-            cells.cell(number).clear();
-            cells.emptied.advance();
-        }
-        Ok(())
-    };
-    at_once(effort, effort.many, &mut [Box::new(take), Box::new(give)])
+    taker: impl FnOnce() -> Result<One> + Send,
+    giver: impl FnOnce() -> Result<Give> + Send,
+) -> Result<f64>
+where
+    Thing: Send,
+    One: FnMut() -> Result<Option<Thing>>,
+    Give: FnMut(Thing) -> Result<()>,
+{
+    let cells = &Cells::new();
+    let take: Begin<'_> = Box::new(move || {
+        let mut one = cells.begin(taker)?;
+        Ok(Box::new(move |times| {
+            cells.tell_failure(cells.fill(times / HANDFUL as u32, &mut one))
+        }))
+    });
+    let give: Begin<'_> = Box::new(move || {
+        let mut give = cells.begin(giver)?;
+        Ok(Box::new(move |times| {
+            cells.tell_failure(cells.empty(times / HANDFUL as u32, &mut give))
+        }))
+    });
+    at_once(effort, effort.many, vec![take, give])
 }
 
 /// A network pool with many local pools.
@@ -340,7 +390,7 @@ pub fn population(figures: &mut Figures, effort: Effort) -> Result<()> {
                 continue;
             }
         }
-        figures.record(name, Subject::Ours, median(times));
+        figures.record(name, Subject::Ours, fastest(times));
     }
     Ok(())
 }

@@ -37,8 +37,11 @@ impl Effort {
     }
 }
 
-/// Does something so many times.
-pub type Body<'a> = Box<dyn FnMut(u32) -> Result<()> + Send + 'a>;
+/// Does something so many times, on the thread that it was made on.
+pub type Work<'a> = Box<dyn FnMut(u32) -> Result<()> + 'a>;
+
+/// Makes what a thread needs for its work.
+pub type Begin<'a> = Box<dyn FnOnce() -> Result<Work<'a>> + Send + 'a>;
 
 /// The nanoseconds of one time, done on this thread.
 pub fn alone(effort: Effort, times: u32, mut body: impl FnMut(u32) -> Result<()>) -> Result<f64> {
@@ -52,33 +55,45 @@ pub fn alone(effort: Effort, times: u32, mut body: impl FnMut(u32) -> Result<()>
 }
 
 /// The nanoseconds of one time when threads do it at once, each so many times, from the first start to the last end.
-pub fn at_once(effort: Effort, times: u32, bodies: &mut [Body<'_>]) -> Result<f64> {
-    let rounds = sorted(effort, || {
-        let together = Barrier::new(bodies.len());
-        let run = |body: &mut Body<'_>| -> Result<(Instant, Instant)> {
+pub fn at_once(effort: Effort, times: u32, begins: Vec<Begin<'_>>) -> Result<f64> {
+    let together = Barrier::new(begins.len());
+    // Each thread goes through all rounds, even if it failed, so that none waits for another one in vain.
+    let work_on = |begin: Begin<'_>| -> Result<Vec<(Instant, Instant)>> {
+        let mut work = begin();
+        let mut spans = Vec::new();
+        for _ in 0..WARM_UPS + effort.rounds {
             together.wait();
             let start = Instant::now();
-            body(times)?;
-            Ok((start, Instant::now()))
-        };
-        let spans = thread::scope(|scope| {
-            let threads: Vec<_> = bodies
-                .iter_mut()
-                .map(|body| scope.spawn(|| run(body)))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
-                .collect::<Result<Vec<_>>>()
-        })?;
-        let start = spans.iter().map(|(start, _)| *start).min();
-        let end = spans.iter().map(|(_, end)| *end).max();
-        Ok(start
-            .zip(end)
-            .map_or(Duration::ZERO, |(start, end)| end - start))
+            let done = match &mut work {
+                Ok(work) => work(times),
+                Err(_) => Ok(()),
+            };
+            spans.push((start, Instant::now()));
+            if let Err(error) = done {
+                work = Err(error);
+            }
+            // Nobody goes before all are done: what is on its way may be of somebody who stays.
+            together.wait();
+        }
+        work.map(|_| spans)
+    };
+    let of_threads = thread::scope(|scope| {
+        let threads: Vec<_> = begins
+            .into_iter()
+            .map(|begin| scope.spawn(|| work_on(begin)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+            .collect::<Result<Vec<_>>>()
     })?;
-    let middle = rounds.get(rounds.len() / 2).copied().unwrap_or_default();
-    Ok(middle.as_secs_f64() * 1e9 / f64::from(times))
+    let rounds = (WARM_UPS..WARM_UPS + effort.rounds).filter_map(|round| {
+        let spans = || of_threads.iter().filter_map(|spans| spans.get(round));
+        let start = spans().map(|(start, _)| *start).min()?;
+        let end = spans().map(|(_, end)| *end).max()?;
+        Some((end - start).as_secs_f64() * 1e9 / f64::from(times))
+    });
+    Ok(median(rounds.collect()))
 }
 
 /// What the rounds that count took, the fastest first.
@@ -91,6 +106,14 @@ fn sorted(effort: Effort, mut round: impl FnMut() -> Result<Duration>) -> Result
         .collect::<Result<Vec<_>>>()?;
     times.sort_unstable();
     Ok(times)
+}
+
+/// The least.
+pub fn fastest(values: Vec<f64>) -> f64 {
+    values
+        .into_iter()
+        .min_by(f64::total_cmp)
+        .unwrap_or_default()
 }
 
 /// The one in the middle.
