@@ -465,7 +465,8 @@ async fn a_killed_controller_goes_on_where_it_stopped() -> Result<()> {
     );
     let failed: Vec<_> = writes
         .iter()
-        .filter(|request| request.code() >= 400)
+        // 504 is what the API server notes of a request whose client is gone before the answer.
+        .filter(|request| request.code() >= 400 && request.code() != 504)
         .cloned()
         .collect();
     ensure!(failed.is_empty(), "{:#?}", summary(&failed));
