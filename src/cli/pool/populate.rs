@@ -42,10 +42,10 @@ pub(super) fn measured(command: &PoolBench, progress: &mut dyn Write) -> Result<
     };
     report
         .figures
-        .push(rounds.private("private memory, ordinary pages", HugePages::No, 3.3)?);
+        .push(rounds.private("private memory, ordinary pages", HugePages::No, 2.6)?);
     report
         .figures
-        .push(rounds.private("private memory, huge pages", HugePages::Wished, 7.5)?);
+        .push(rounds.private("private memory, huge pages", HugePages::Wished, 9.7)?);
     report.figures.extend(rounds.shared()?);
     let shared: f64 = report.figures[2..4]
         .iter()
@@ -121,9 +121,9 @@ impl Rounds<'_> {
             Ok::<f64, String>(0.0)
         })?;
         let names = [
-            ("shared memory, reserved", 8.5),
+            ("shared memory, reserved", 3.9),
             ("shared memory, populated after that", 3.0),
-            ("a client's mapping of what is there", 15.0),
+            ("a client's mapping of what is there", 8.7),
         ];
         Ok(names
             .into_iter()
