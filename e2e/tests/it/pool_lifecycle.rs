@@ -451,9 +451,14 @@ async fn a_killed_controller_goes_on_where_it_stopped() -> Result<()> {
         .iter()
         .filter(|request| request.code() == 201 && request.resource() != "events")
         .count();
+    // 504 is what the API server notes of a request whose client is gone before the answer; it may have been carried out.
+    let unanswered = writes
+        .iter()
+        .filter(|request| request.code() == 504)
+        .count();
     ensure!(
-        created == POOLS * 4,
-        "{created} children created: {:#?}",
+        (POOLS * 4 - unanswered..=POOLS * 4).contains(&created),
+        "{created} children created, {unanswered} writes unanswered: {:#?}",
         summary(&writes)
     );
     // Nothing is written a second time but what was under way when the controller was killed.
@@ -465,7 +470,6 @@ async fn a_killed_controller_goes_on_where_it_stopped() -> Result<()> {
     );
     let failed: Vec<_> = writes
         .iter()
-        // 504 is what the API server notes of a request whose client is gone before the answer.
         .filter(|request| request.code() >= 400 && request.code() != 504)
         .cloned()
         .collect();
