@@ -99,25 +99,24 @@ fn smallest_limit(request: &Request, heap: Bytes) -> Option<Bytes> {
         trial.request.container_limit = Some(Bytes::from_mebibytes(mebibytes));
         fit(&trial.request, heap)
     };
-    for pair in points.windows(2) {
-        let (mut below, mut enough) = (pair[0], pair[1]);
-        match (fit(below), fit(enough)) {
-            (Fit::Fits, _) => return Some(Bytes::from_mebibytes(below)),
-            (Fit::TooSmall, Fit::Fits | Fit::Refused) => {
-                while below + 1 < enough {
-                    let middle = below.midpoint(enough);
-                    if fit(middle) == Fit::TooSmall {
-                        below = middle;
-                    } else {
-                        enough = middle;
-                    }
-                }
-                if fit(enough) == Fit::Fits {
-                    return Some(Bytes::from_mebibytes(enough));
+    // The breakpoint before, where it was too small.
+    let mut below: Option<u64> = None;
+    for point in points {
+        let at_point = fit(point);
+        let (mut limit, mut at_limit) = (point, at_point);
+        if let Some(mut below) = below.filter(|_| at_point != Fit::TooSmall) {
+            while below + 1 < limit {
+                let middle = below.midpoint(limit);
+                match fit(middle) {
+                    Fit::TooSmall => below = middle,
+                    at_middle => (limit, at_limit) = (middle, at_middle),
                 }
             }
-            _ => {}
         }
+        if at_limit == Fit::Fits {
+            return Some(Bytes::from_mebibytes(limit));
+        }
+        below = (at_point == Fit::TooSmall).then_some(point);
     }
     None
 }

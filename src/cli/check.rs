@@ -7,6 +7,7 @@ use super::{
     answer::{Answer, Located},
     arguments::{Check, CheckOutput},
     input::{InputProblem, STANDARD_INPUT},
+    parallel,
     question::Answers,
     report::{Detail, Report},
     sarif,
@@ -45,20 +46,23 @@ pub(super) fn answer(
         },
         CheckOutput::Sarif => sarif::log(&answers, exit),
         CheckOutput::Text => Reply {
-            output: verdicts(&answers, screen),
             error: text::remarks(&answers, is_verbose, screen),
+            output: verdicts(answers, screen),
             exit,
         },
     }
 }
 
 /// One line for each pool, its conflicts under it, and a line that counts.
-fn verdicts(answers: &Answers, screen: &Screen) -> String {
-    let mut text: String = answers
-        .answers
-        .iter()
-        .map(|answer| verdict(answer, screen))
-        .collect();
+fn verdicts(answers: Answers, screen: &Screen) -> String {
+    let summary = summary(&answers);
+    // Answers are long to write and to give back.
+    let verdicts = parallel::map(answers.answers, |answer| verdict(&answer, screen));
+    verdicts.concat() + &summary
+}
+
+/// How many were checked, and what was found.
+fn summary(answers: &Answers) -> String {
     let with_errors = answers
         .answers
         .iter()
@@ -90,8 +94,7 @@ fn verdicts(answers: &Answers, screen: &Screen) -> String {
             "problems reading",
         ));
     }
-    text.push_str(&format!("{}\n", parts.join(", ")));
-    text
+    format!("{}\n", parts.join(", "))
 }
 
 fn verdict(answer: &Answer, screen: &Screen) -> String {

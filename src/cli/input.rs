@@ -30,6 +30,7 @@ use self::{
     node::{Node, Place},
     process::ProcessDocument,
 };
+use super::parallel;
 use crate::{
     api::v1alpha1::TaskManagerPool,
     budget::{FlinkVersion, Mode, Role},
@@ -256,47 +257,37 @@ impl Input {
         }
         let lines: Vec<&str> = text.lines().collect();
         let without_mark = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut found = Vec::new();
-        let mut is_configuration = false;
-        for (index, document) in documents::read(without_mark).into_iter().enumerate() {
-            if index == MOST_DOCUMENTS {
-                self.problem(
-                    file,
-                    None,
-                    None,
-                    format!("more than {MOST_DOCUMENTS} documents; split the file"),
-                );
-                break;
-            }
-            match document {
-                Ok(node) if index == 0 && is_flink_configuration(format, &node) => {
-                    is_configuration = true;
-                    break;
-                }
-                Ok(node) => {
-                    let reader = DocumentReader {
-                        file,
-                        lines: &lines,
-                    };
-                    reader.read(node, self, &mut found);
-                }
-                // Flink's own reader says more about its own file.
-                Err(_) if format.is_some() && index == 0 => {
-                    is_configuration = true;
-                    break;
-                }
-                Err(unreadable) => {
-                    self.problem(file, unreadable.place, None, sentence(&unreadable.error));
-                }
-            }
-        }
+        let mut documents = documents::read(without_mark);
+        let is_configuration = match documents.first() {
+            Some(Ok(node)) => is_flink_configuration(format, node),
+            // Flink's own reader says more about its own file.
+            Some(Err(_)) => format.is_some(),
+            None => false,
+        };
         if is_configuration {
             others.files.push(FoundFile {
                 source: source(),
                 format,
                 text,
             });
-        } else if !found.is_empty() {
+            return;
+        }
+        let has_more = documents.len() > MOST_DOCUMENTS;
+        documents.truncate(MOST_DOCUMENTS);
+        let reader = DocumentReader {
+            file,
+            lines: &lines,
+        };
+        let mut found = Vec::new();
+        for (read, objects) in parallel::map(documents, |document| reader.read(document)) {
+            self.append(read);
+            found.extend(objects);
+        }
+        if has_more {
+            let message = format!("more than {MOST_DOCUMENTS} documents; split the file");
+            self.problem(file, None, None, message);
+        }
+        if !found.is_empty() {
             let lines: Rc<Vec<String>> =
                 Rc::new(lines.iter().map(|line| (*line).to_owned()).collect());
             others
@@ -311,6 +302,13 @@ impl Input {
                     lines: Rc::clone(&lines),
                 }));
         }
+    }
+
+    /// Adds what was read from a later document.
+    fn append(&mut self, later: Input) {
+        self.pools.extend(later.pools);
+        self.problems.extend(later.problems);
+        self.passed_over += later.passed_over;
     }
 
     fn problem(

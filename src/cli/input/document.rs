@@ -2,10 +2,11 @@
 
 use super::{
     Input,
+    documents::Unreadable,
     node::{Node, Shape},
     pool,
     schema::{instead, quoted},
-    workload,
+    sentence, workload,
 };
 use crate::api::GROUP;
 
@@ -19,8 +20,22 @@ pub(super) struct DocumentReader<'a> {
 }
 
 impl DocumentReader<'_> {
+    /// What a document holds: pools, and objects that may run Flink with their kinds.
+    pub fn read(&self, document: Result<Node, Box<Unreadable>>) -> (Input, Vec<(String, Node)>) {
+        let mut input = Input::default();
+        let mut others = Vec::new();
+        match document {
+            Ok(node) => self.read_node(node, &mut input, &mut others),
+            Err(unreadable) => {
+                let message = sentence(&unreadable.error);
+                input.problem(self.file, unreadable.place, None, message);
+            }
+        }
+        (input, others)
+    }
+
     /// Reads a document, or each item of a list.
-    pub fn read(&self, node: Node, input: &mut Input, others: &mut Vec<(String, Node)>) {
+    fn read_node(&self, node: Node, input: &mut Input, others: &mut Vec<(String, Node)>) {
         let Shape::Map(_) = &node.shape else {
             input.problem(
                 self.file,
@@ -61,7 +76,7 @@ impl DocumentReader<'_> {
             match items.map(|items| items.value.shape) {
                 Some(Shape::List(items)) => {
                     for item in items {
-                        self.read(item, input, others);
+                        self.read_node(item, input, others);
                     }
                 }
                 _ => input.problem(
