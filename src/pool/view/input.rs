@@ -7,7 +7,8 @@ use super::{ViewError, utf};
 /// Where the pages of an input view come from: what a subclass is in Flink.
 pub trait PageSource {
     /// The bytes of the current page, header included, up to its limit. It is empty before the first page, and once its
-    /// memory was taken away; else it stays the same until the next page.
+    /// memory was taken away; else it stays the same until the next page. It is asked for at every value, and should not
+    /// have to be searched for.
     fn page(&self) -> &[u8];
 
     /// Makes the next page the current one; `false` when there is none, and the current page stays what it was.

@@ -7,7 +7,7 @@ use super::{ViewError, utf};
 /// Where the pages of an output view come from and go to: what a subclass is in Flink.
 pub trait PageSink {
     /// The page that is written to, header included. It is empty once its memory was taken away, and else keeps its
-    /// size until the next page.
+    /// size until the next page. It is asked for at every value, and should not have to be searched for.
     fn page(&mut self) -> &mut [u8];
 
     /// Takes the current page as finished, with `used` of its bytes, header included, and makes another one the current.
