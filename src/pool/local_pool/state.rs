@@ -210,21 +210,27 @@ impl LocalCore {
         let refused = with_magazine(pool.id, |magazine| match magazine {
             // Once the segment is in the magazine it may be taken, and its pool be gone.
             Some(magazine) => magazine.put(token, |token| {
-                if let Home::Local(pool) = token.home() {
+                if channel != NO_CHANNEL
+                    && let Home::Local(pool) = token.home()
+                {
                     pool.leave_channel(channel);
                 }
             }),
             None => Err(token),
         });
-        if let Err(token) = refused
-            && let Home::Local(pool) = token.home()
-        {
+        if let Err(token) = refused {
+            Self::take_back_locked(token, channel);
+        }
+    }
+
+    #[inline(never)]
+    fn take_back_locked(token: Token, channel: u32) {
+        if let Home::Local(pool) = token.home() {
             let pool = Arc::clone(pool);
             pool.recycle_locked(token, channel);
         }
     }
 
-    #[inline(never)]
     fn recycle_locked(self: &Arc<Self>, mut token: Token, mut channel: u32) {
         let mut aftermath = Aftermath::default();
         loop {
@@ -273,11 +279,12 @@ impl LocalCore {
 
     /// The channel has one more buffer. Whether it reached its limit by it.
     fn enter_channel(&self, channel: u32) -> bool {
-        // `NO_CHANNEL` is none of them.
-        self.channels.get(channel as usize).is_some_and(|count| {
-            let before = count.fetch_add(1, Ordering::Relaxed) as usize;
-            before + 1 == self.max_buffers_per_channel
-        })
+        // Where it is known beforehand that there is none, nothing of this is left.
+        channel != NO_CHANNEL
+            && self.channels.get(channel as usize).is_some_and(|count| {
+                let before = count.fetch_add(1, Ordering::Relaxed) as usize;
+                before + 1 == self.max_buffers_per_channel
+            })
     }
 
     /// The channel has one buffer less. Whether it left its limit by it.
