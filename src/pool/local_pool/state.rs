@@ -8,6 +8,7 @@
 //! magazine of the thread and without the lock (`free_list.rs`). Whatever would change something leaves that mode first,
 //! and then the rules hold to the letter.
 
+mod channels;
 mod figures;
 mod waits;
 
@@ -277,34 +278,6 @@ impl LocalCore {
         self.network.release(token, aftermath);
     }
 
-    /// The channel has one more buffer. Whether it reached its limit by it.
-    fn enter_channel(&self, channel: u32) -> bool {
-        // Where it is known beforehand that there is none, nothing of this is left.
-        channel != NO_CHANNEL
-            && self.channels.get(channel as usize).is_some_and(|count| {
-                let before = count.fetch_add(1, Ordering::Relaxed) as usize;
-                before + 1 == self.max_buffers_per_channel
-            })
-    }
-
-    /// The channel has one buffer less. Whether it left its limit by it.
-    fn leave_channel(&self, channel: u32) -> bool {
-        self.channels.get(channel as usize).is_some_and(|count| {
-            let before = count.fetch_sub(1, Ordering::Relaxed) as usize;
-            before == self.max_buffers_per_channel
-        })
-    }
-
-    /// A channel reached its limit or left it.
-    fn count_limit(&self, state: &mut State, change: impl FnOnce(usize) -> usize) {
-        if state.lying.is_plenty() {
-            // All are counted anew, this one too.
-            self.leave_plenty(state);
-        } else {
-            state.channels_at_limit = change(state.channels_at_limit);
-        }
-    }
-
     /// Has the rules hold again after something changed: gives back what is too much, fetches ahead what may be fetched,
     /// and says whether the pool is available.
     fn settle(self: &Arc<Self>, state: &mut State, aftermath: &mut Aftermath) {
@@ -472,17 +445,6 @@ impl LocalCore {
     fn destroyed_error(&self) -> LocalPoolError {
         LocalPoolError::Destroyed {
             label: Arc::clone(&self.label),
-        }
-    }
-
-    pub(super) fn channel(&self, channel: usize) -> Result<u32, LocalPoolError> {
-        match u32::try_from(channel) {
-            Ok(index) if channel < self.channels.len() => Ok(index),
-            _ => Err(LocalPoolError::NoSuchChannel {
-                label: Arc::clone(&self.label),
-                channel,
-                channels: self.channels.len(),
-            }),
         }
     }
 }
