@@ -147,11 +147,15 @@ impl Token {
         self.owned_mut().home = home;
     }
 
-    /// Who asked to have the segment instead of its home.
+    /// Whether somebody asked to have the segment instead of its home. Most segments are wanted by nobody, and a line
+    /// that is only read stays in every cache.
     #[inline]
+    pub(super) fn has_recycler(&self) -> bool {
+        self.owned().recycler.is_some()
+    }
+
+    /// Who asked to have the segment instead of its home.
     pub(super) fn take_recycler(&mut self) -> Option<Arc<dyn BufferRecycler>> {
-        // Read first: most segments have none, and a line that nobody writes stays in every cache.
-        self.owned().recycler.as_ref()?;
         self.owned_mut().recycler.take()
     }
 

@@ -183,6 +183,45 @@ fn magazines_of_ended_threads_do_not_add_up() {
     all_are_back(&network, pool);
 }
 
+/// A thread that uses more pools than it remembers magazines of gives each its own segments back.
+#[test]
+fn one_thread_uses_many_pools_in_turns() {
+    const EACH: usize = 48;
+    let network = network();
+    let pools: Vec<_> = (0..20)
+        .map(|_| {
+            let spec = LocalPoolSpec::new(1, EACH);
+            let pool = network.create_buffer_pool(spec).unwrap();
+            drop(take(&pool, EACH));
+            open_magazine(&pool);
+            pool
+        })
+        .collect();
+    let mut random = Random::new(11);
+    for round in 0..50 {
+        // In turns, two of them, or any.
+        let mut taken: Vec<_> = (0..60)
+            .map(|turn| match round % 3 {
+                0 => &pools[turn % pools.len()],
+                1 => &pools[(round + turn % 2) % pools.len()],
+                _ => &pools[random.below(pools.len())],
+            })
+            .flat_map(|pool| pool.request_segment().unwrap())
+            .collect();
+        while !taken.is_empty() {
+            drop(taken.swap_remove(random.below(taken.len())));
+        }
+        for pool in &pools {
+            assert_eq!(pool.number_of_available_segments(), EACH);
+        }
+    }
+    for (number, pool) in pools.into_iter().enumerate() {
+        drop(pool);
+        assert!(network.number_of_available_segments() >= (number + 1) * EACH);
+    }
+    assert_eq!(network.number_of_available_segments(), SEGMENTS);
+}
+
 /// A pool that shrinks gives back what lies in magazines too, at once.
 #[test]
 fn shrinking_drains_magazines() {

@@ -357,6 +357,7 @@ fn freed_pages_are_told() {
             input.read_bytes(&mut [0; 70]),
             Err(ViewError::Freed)
         ));
+        assert!(matches!(input.read_bytes(&mut []), Err(ViewError::Freed)));
         assert!(matches!(input.skip(1), Err(ViewError::Freed)));
         assert!(matches!(input.read_line(), Err(ViewError::Freed)));
     }

@@ -125,7 +125,17 @@ impl Drop for SegmentReference {
 
 /// Gives the segment to whoever asked for it, else to where it came from.
 #[inline]
-fn send_home(mut token: Token, channel: u32) {
+fn send_home(token: Token, channel: u32) {
+    if token.has_recycler() || !matches!(token.home(), Home::Local(_)) {
+        send_elsewhere(token, channel);
+    } else {
+        LocalCore::take_back(token, channel);
+    }
+}
+
+/// The same for a segment that somebody asked for, or that is of no local pool.
+#[inline(never)]
+fn send_elsewhere(mut token: Token, channel: u32) {
     if let Some(recycler) = token.take_recycler() {
         recycler.recycle(NetworkSegment::new(token));
         return;

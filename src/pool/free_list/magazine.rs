@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    ptr,
+    ptr::{self, NonNull},
 };
 
 use crate::pool::{
@@ -57,11 +57,13 @@ impl Magazine {
     #[inline]
     pub(in crate::pool) fn take(&self, then: impl FnOnce()) -> Option<Token> {
         self.while_busy(|capacity| {
-            if capacity == 0 || self.count.load(Ordering::Relaxed) == 0 {
+            // Below nothing is above every capacity, and nothing is below a capacity of 0.
+            let top = self.count.load(Ordering::Relaxed).wrapping_sub(1);
+            if top >= capacity {
                 return None;
             }
             then();
-            self.pop()
+            self.pop_at(top)
         })
     }
 
@@ -74,11 +76,12 @@ impl Magazine {
         then: impl FnOnce(&Token),
     ) -> Result<(), Token> {
         self.while_busy(|capacity| {
-            if self.count.load(Ordering::Relaxed) >= capacity {
+            let count = self.count.load(Ordering::Relaxed);
+            if count >= capacity {
                 return Err(token);
             }
             then(&token);
-            self.push(token)
+            self.push_at(count, token)
         })
     }
 
@@ -101,21 +104,30 @@ impl Magazine {
     }
 
     /// Takes a segment, whether the magazine is open or not.
-    #[allow(unsafe_code)]
-    #[inline]
     pub(super) fn pop(&self) -> Option<Token> {
         let top = self.count.load(Ordering::Relaxed).checked_sub(1)?;
+        self.pop_at(top)
+    }
+
+    /// Takes the segment that is at the top.
+    #[allow(unsafe_code)]
+    #[inline]
+    fn pop_at(&self, top: u32) -> Option<Token> {
         let slot = self.slots.get(top as usize)?;
-        let entry = ptr::NonNull::new(slot.load(Ordering::Relaxed))?;
+        let entry = NonNull::new(slot.load(Ordering::Relaxed))?;
         self.count.store(top, Ordering::Relaxed);
-        // SAFETY: `push` put it there, and it is counted no more. Two threads are never here at once: see the type.
+        // SAFETY: `push_at` put it there, and it is counted no more. Two threads are never here at once: see the type.
         Some(unsafe { Token::from_raw(entry) })
     }
 
     /// Puts a segment in, whether the magazine is open or not. The token comes back where no slot is left.
-    #[inline]
     pub(super) fn push(&self, token: Token) -> Result<(), Token> {
-        let count = self.count.load(Ordering::Relaxed);
+        self.push_at(self.count.load(Ordering::Relaxed), token)
+    }
+
+    /// Puts a segment on top of so many.
+    #[inline]
+    fn push_at(&self, count: u32, token: Token) -> Result<(), Token> {
         let Some(slot) = self.slots.get(count as usize) else {
             return Err(token);
         };
@@ -162,15 +174,49 @@ const fn way(pool: u64) -> usize {
 /// Where this thread's magazine at a pool is. Nothing here has to be dropped, so that looking here is one load.
 struct Known {
     pool: Cell<u64>,
-    magazine: Cell<*const Magazine>,
+    magazine: Cell<Option<NonNull<Magazine>>>,
 }
 
 impl Known {
     const fn nothing() -> Self {
         Self {
             pool: Cell::new(0),
-            magazine: Cell::new(ptr::null()),
+            magazine: Cell::new(None),
         }
+    }
+
+    fn set(&self, pool: u64, magazine: Option<NonNull<Magazine>>) {
+        self.pool.set(pool);
+        self.magazine.set(magazine);
+    }
+}
+
+/// What a thread knows.
+struct KnownOfThread {
+    /// The one that was remembered last. It stands in its way too, but where it stands here does not depend on the pool:
+    /// whoever recycles need not have read the pool's number before the magazine can be used.
+    latest: Known,
+    ways: [Known; WAYS],
+}
+
+impl KnownOfThread {
+    const fn nothing() -> Self {
+        Self {
+            latest: Known::nothing(),
+            ways: [const { Known::nothing() }; WAYS],
+        }
+    }
+
+    #[inline]
+    fn magazine_at(&self, pool: u64) -> Option<NonNull<Magazine>> {
+        if self.latest.pool.get() == pool {
+            return self.latest.magazine.get();
+        }
+        let known = &self.ways[way(pool)];
+        if known.pool.get() == pool {
+            return known.magazine.get();
+        }
+        None
     }
 }
 
@@ -191,8 +237,8 @@ impl Drop for Kept {
     fn drop(&mut self) {
         // Only in a model it may be gone before.
         let _ = KNOWN.try_with(|known| {
-            for known in known {
-                known.magazine.set(ptr::null());
+            for known in known.ways.iter().chain([&known.latest]) {
+                known.magazine.set(None);
             }
         });
     }
@@ -200,12 +246,12 @@ impl Drop for Kept {
 
 #[cfg(not(loom))]
 thread_local! {
-    static KNOWN: [Known; WAYS] = const { [const { Known::nothing() }; WAYS] };
+    static KNOWN: KnownOfThread = const { KnownOfThread::nothing() };
     static KEPT: Kept = const { Kept::nothing() };
 }
 #[cfg(loom)]
 loom::thread_local! {
-    static KNOWN: [Known; WAYS] = [const { Known::nothing() }; WAYS];
+    static KNOWN: KnownOfThread = KnownOfThread::nothing();
     static KEPT: Kept = Kept::nothing();
 }
 
@@ -218,14 +264,11 @@ pub(in crate::pool) fn with_magazine<R>(
     use_it: impl FnOnce(Option<&Magazine>) -> R,
 ) -> R {
     KNOWN.with(|known| {
-        let known = &known[way(pool)];
-        if known.pool.get() != pool {
-            return use_it(None);
-        }
-        // SAFETY: it is null, or `remember` put it there and `KEPT` has kept it since: it is changed by `remember` and
-        // by the end of the thread, which both change this place too. Neither runs inside of `use_it`, which takes or
-        // puts a segment and calls nothing.
-        use_it(unsafe { known.magazine.get().as_ref() })
+        let magazine = known.magazine_at(pool);
+        // SAFETY: `remember` put it there and `KEPT` has kept it since: that is changed by `remember` and by the end of
+        // the thread, which both change these places too. Neither runs inside of `use_it`, which takes or puts a segment
+        // and calls nothing.
+        use_it(magazine.map(|magazine| unsafe { magazine.as_ref() }))
     })
 }
 
@@ -234,8 +277,9 @@ pub(super) fn remember(pool: u64, magazine: &Arc<Magazine>) {
     // A thread that ends remembers nothing, and its magazine is taken back by the pool.
     let forgotten = KEPT.try_with(|kept| {
         KNOWN.with(|known| {
-            known[way(pool)].pool.set(pool);
-            known[way(pool)].magazine.set(Arc::as_ptr(magazine));
+            let place = NonNull::new(Arc::as_ptr(magazine).cast_mut());
+            known.latest.set(pool, place);
+            known.ways[way(pool)].set(pool, place);
         });
         kept.ways.borrow_mut()[way(pool)].replace(Arc::clone(magazine))
     });

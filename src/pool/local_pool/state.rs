@@ -8,6 +8,7 @@
 //! magazine of the thread and without the lock (`free_list.rs`). Whatever would change something leaves that mode first,
 //! and then the rules hold to the letter.
 
+mod channels;
 mod figures;
 mod waits;
 
@@ -210,21 +211,27 @@ impl LocalCore {
         let refused = with_magazine(pool.id, |magazine| match magazine {
             // Once the segment is in the magazine it may be taken, and its pool be gone.
             Some(magazine) => magazine.put(token, |token| {
-                if let Home::Local(pool) = token.home() {
+                if channel != NO_CHANNEL
+                    && let Home::Local(pool) = token.home()
+                {
                     pool.leave_channel(channel);
                 }
             }),
             None => Err(token),
         });
-        if let Err(token) = refused
-            && let Home::Local(pool) = token.home()
-        {
+        if let Err(token) = refused {
+            Self::take_back_locked(token, channel);
+        }
+    }
+
+    #[inline(never)]
+    fn take_back_locked(token: Token, channel: u32) {
+        if let Home::Local(pool) = token.home() {
             let pool = Arc::clone(pool);
             pool.recycle_locked(token, channel);
         }
     }
 
-    #[inline(never)]
     fn recycle_locked(self: &Arc<Self>, mut token: Token, mut channel: u32) {
         let mut aftermath = Aftermath::default();
         loop {
@@ -269,33 +276,6 @@ impl LocalCore {
         token.set_home(Home::Free);
         state.requested -= 1;
         self.network.release(token, aftermath);
-    }
-
-    /// The channel has one more buffer. Whether it reached its limit by it.
-    fn enter_channel(&self, channel: u32) -> bool {
-        // `NO_CHANNEL` is none of them.
-        self.channels.get(channel as usize).is_some_and(|count| {
-            let before = count.fetch_add(1, Ordering::Relaxed) as usize;
-            before + 1 == self.max_buffers_per_channel
-        })
-    }
-
-    /// The channel has one buffer less. Whether it left its limit by it.
-    fn leave_channel(&self, channel: u32) -> bool {
-        self.channels.get(channel as usize).is_some_and(|count| {
-            let before = count.fetch_sub(1, Ordering::Relaxed) as usize;
-            before == self.max_buffers_per_channel
-        })
-    }
-
-    /// A channel reached its limit or left it.
-    fn count_limit(&self, state: &mut State, change: impl FnOnce(usize) -> usize) {
-        if state.lying.is_plenty() {
-            // All are counted anew, this one too.
-            self.leave_plenty(state);
-        } else {
-            state.channels_at_limit = change(state.channels_at_limit);
-        }
     }
 
     /// Has the rules hold again after something changed: gives back what is too much, fetches ahead what may be fetched,
@@ -465,17 +445,6 @@ impl LocalCore {
     fn destroyed_error(&self) -> LocalPoolError {
         LocalPoolError::Destroyed {
             label: Arc::clone(&self.label),
-        }
-    }
-
-    pub(super) fn channel(&self, channel: usize) -> Result<u32, LocalPoolError> {
-        match u32::try_from(channel) {
-            Ok(index) if channel < self.channels.len() => Ok(index),
-            _ => Err(LocalPoolError::NoSuchChannel {
-                label: Arc::clone(&self.label),
-                channel,
-                channels: self.channels.len(),
-            }),
         }
     }
 }

@@ -7,7 +7,8 @@ use super::{ViewError, utf};
 /// Where the pages of an input view come from: what a subclass is in Flink.
 pub trait PageSource {
     /// The bytes of the current page, header included, up to its limit. It is empty before the first page, and once its
-    /// memory was taken away; else it stays the same until the next page.
+    /// memory was taken away; else it stays the same until the next page. It is asked for at every value, and should not
+    /// have to be searched for.
     fn page(&self) -> &[u8];
 
     /// Makes the next page the current one; `false` when there is none, and the current page stays what it was.
@@ -120,8 +121,16 @@ impl<Source: PageSource> PagedInput<Source> {
         self.source
     }
 
-    /// What is left of the current page.
+    /// The next `length` bytes, when the current page has them.
     #[inline]
+    fn next(&self, length: usize) -> Option<&[u8]> {
+        // Neither is more than half of the address space.
+        self.source
+            .page()
+            .get(self.position..self.position + length)
+    }
+
+    /// What is left of the current page.
     fn rest(&self) -> &[u8] {
         self.source.page().get(self.position..).unwrap_or_default()
     }
@@ -147,14 +156,35 @@ impl<Source: PageSource> PagedInput<Source> {
     /// Reads the bytes of one value.
     #[inline]
     fn read_value<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH], ViewError> {
-        if let Some(bytes) = self.rest().first_chunk() {
+        if let Some(bytes) = self.next(WIDTH).and_then(|bytes| bytes.first_chunk()) {
             let bytes = *bytes;
             self.position += WIDTH;
             return Ok(bytes);
         }
+        self.read_value_across()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_value_across<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH], ViewError> {
         let mut bytes = [0; WIDTH];
-        self.read_fully(&mut bytes)?;
+        self.read_fully_across(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Fills the array when the current page has as many bytes; `false`, and nothing is read, when it has fewer or none
+    /// are wanted.
+    #[inline]
+    fn read_within(&mut self, array: &mut [u8]) -> bool {
+        let length = array.len();
+        match self.next(length) {
+            Some(bytes) if length > 0 => {
+                array.copy_from_slice(bytes);
+                self.position += length;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Reads as many bytes as there are, up to the length of the array, across pages; `None` when there are none at all,
@@ -164,14 +194,8 @@ impl<Source: PageSource> PagedInput<Source> {
     /// When a page cannot be had, or the current one was freed.
     #[inline]
     pub fn read_bytes(&mut self, array: &mut [u8]) -> Result<Option<usize>, ViewError> {
-        if let Some(bytes) = self.rest().get(..array.len()) {
-            array.copy_from_slice(bytes);
-            self.position += array.len();
-            // An array of no bytes needs no page, but a freed one is told nevertheless.
-            return match array.len() {
-                0 if self.source.page().len() != self.limit => Err(ViewError::Freed),
-                length => Ok(Some(length)),
-            };
+        if self.read_within(array) {
+            return Ok(Some(array.len()));
         }
         self.read_across(array)
     }
@@ -179,6 +203,14 @@ impl<Source: PageSource> PagedInput<Source> {
     #[cold]
     #[inline(never)]
     fn read_across(&mut self, array: &mut [u8]) -> Result<Option<usize>, ViewError> {
+        if array.is_empty() {
+            // It needs no page, but a freed one is told nevertheless.
+            return if self.source.page().len() == self.limit {
+                Ok(Some(0))
+            } else {
+                Err(ViewError::Freed)
+            };
+        }
         let mut filled = 0;
         while filled < array.len() && self.find_data()? {
             let rest = self.rest();
@@ -197,7 +229,16 @@ impl<Source: PageSource> PagedInput<Source> {
     /// of the last page. Also when a page cannot be had, or the current one was freed.
     #[inline]
     pub fn read_fully(&mut self, array: &mut [u8]) -> Result<(), ViewError> {
-        match self.read_bytes(array)? {
+        if self.read_within(array) {
+            return Ok(());
+        }
+        self.read_fully_across(array)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_fully_across(&mut self, array: &mut [u8]) -> Result<(), ViewError> {
+        match self.read_across(array)? {
             Some(length) if length == array.len() => Ok(()),
             _ => Err(ViewError::EndOfData),
         }

@@ -7,7 +7,7 @@ use super::{ViewError, utf};
 /// Where the pages of an output view come from and go to: what a subclass is in Flink.
 pub trait PageSink {
     /// The page that is written to, header included. It is empty once its memory was taken away, and else keeps its
-    /// size until the next page.
+    /// size until the next page. It is asked for at every value, and should not have to be searched for.
     fn page(&mut self) -> &mut [u8];
 
     /// Takes the current page as finished, with `used` of its bytes, header included, and makes another one the current.
@@ -90,8 +90,15 @@ impl<Sink: PageSink> PagedOutput<Sink> {
         &mut self.sink
     }
 
-    /// What is left of the current page.
+    /// The next `length` bytes, when the current page has them.
     #[inline]
+    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
+        let position = self.position;
+        // Neither is more than half of the address space.
+        self.sink.page().get_mut(position..position + length)
+    }
+
+    /// What is left of the current page.
     fn rest(&mut self) -> &mut [u8] {
         let position = self.position;
         self.sink.page().get_mut(position..).unwrap_or_default()
@@ -113,14 +120,24 @@ impl<Sink: PageSink> PagedOutput<Sink> {
     /// Writes the bytes of one value.
     #[inline]
     fn write_value<const WIDTH: usize>(&mut self, bytes: [u8; WIDTH]) -> Result<(), ViewError> {
-        match self.rest().first_chunk_mut() {
+        match self.next(WIDTH) {
             Some(place) => {
-                *place = bytes;
+                place.copy_from_slice(&bytes);
                 self.position += WIDTH;
                 Ok(())
             }
-            None => self.write_across(&bytes),
+            None => self.write_value_across(bytes),
         }
+    }
+
+    /// Takes the bytes themselves, so that they need no address where the page has room.
+    #[cold]
+    #[inline(never)]
+    fn write_value_across<const WIDTH: usize>(
+        &mut self,
+        bytes: [u8; WIDTH],
+    ) -> Result<(), ViewError> {
+        self.write_across(&bytes)
     }
 
     /// Writes bytes, page by page. What was written before an error stays.
@@ -129,7 +146,7 @@ impl<Sink: PageSink> PagedOutput<Sink> {
     /// When there is no further page, or the current one was freed.
     #[inline]
     pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), ViewError> {
-        match self.rest().get_mut(..bytes.len()) {
+        match self.next(bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(bytes);
                 self.position += bytes.len();

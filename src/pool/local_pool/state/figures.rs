@@ -9,16 +9,6 @@ use crate::pool::{
 };
 
 impl LocalCore {
-    pub(in crate::pool::local_pool) fn buffers_of_channel(&self, channel: u32) -> usize {
-        self.channels
-            .get(channel as usize)
-            .map_or(0, |count| count.load(Ordering::Relaxed) as usize)
-    }
-
-    pub(in crate::pool::local_pool) fn number_of_channels(&self) -> usize {
-        self.channels.len()
-    }
-
     pub(in crate::pool::local_pool) fn set_max_overdraft(&self, max_overdraft: usize) {
         self.state.lock().max_overdraft = max_overdraft;
     }
