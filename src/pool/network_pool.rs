@@ -144,7 +144,7 @@ impl NetworkBufferPool {
         let ours = |token: &Token| matches!(token.home(), Home::Exclusive(core) if Arc::ptr_eq(core, &self.core));
         let (ours, others): (Vec<Token>, Vec<Token>) = segments
             .into_iter()
-            .filter_map(NetworkSegment::into_token)
+            .map(NetworkSegment::into_token)
             .partition(ours);
         NetworkCore::recycle_exclusive(&self.core, ours);
         // What came from elsewhere goes back there.

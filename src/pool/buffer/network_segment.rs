@@ -2,13 +2,14 @@
 
 use std::{
     fmt,
+    mem::ManuallyDrop,
     ops::{Deref, DerefMut},
     sync::Arc,
 };
 
 use super::{
     BufferRecycler,
-    reference::{NO_CHANNEL, SegmentReference},
+    reference::{NO_CHANNEL, SegmentReference, send_home},
 };
 use crate::pool::arena::Token;
 
@@ -16,16 +17,18 @@ use crate::pool::arena::Token;
 ///
 /// Mirrors the segment and the recycler that a `NetworkBuffer` is made of. It becomes a [`Buffer`](super::Buffer) when
 /// several are to read it, and a [`BufferBuilder`](super::BufferBuilder) when one is to read what another still writes.
+///
+/// It is as small as a pointer: to pass it to another thread is to pass an eighth of a cache line.
 pub struct NetworkSegment {
-    /// Never retained.
-    reference: SegmentReference,
+    /// Of no channel, and never shared.
+    token: ManuallyDrop<Token>,
 }
 
 impl NetworkSegment {
     #[inline]
     pub(in crate::pool) fn new(token: Token) -> Self {
         Self {
-            reference: SegmentReference::new(token, NO_CHANNEL),
+            token: ManuallyDrop::new(token),
         }
     }
 
@@ -44,22 +47,31 @@ impl NetworkSegment {
     /// drops it.
     #[must_use]
     pub fn with_recycler(self, recycler: Arc<dyn BufferRecycler>) -> Self {
-        let token = self.reference.into_token().map(|mut token| {
-            token.set_recycler(recycler);
-            token
-        });
-        match token {
-            Some(token) => Self::new(token),
-            None => unreachable!("a segment in one hand has one reference"),
-        }
+        let mut token = self.into_token();
+        token.set_recycler(recycler);
+        Self::new(token)
     }
 
     pub(super) fn into_reference(self) -> SegmentReference {
-        self.reference
+        SegmentReference::new(self.into_token(), NO_CHANNEL)
     }
 
-    pub(in crate::pool) fn into_token(self) -> Option<Token> {
-        self.reference.into_token()
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(in crate::pool) fn into_token(self) -> Token {
+        let mut segment = ManuallyDrop::new(self);
+        // SAFETY: the segment is not dropped, so that nobody takes the token once more.
+        unsafe { ManuallyDrop::take(&mut segment.token) }
+    }
+}
+
+impl Drop for NetworkSegment {
+    #[inline]
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: `into_token` takes it from segments that are not dropped, and nobody else does.
+        let token = unsafe { ManuallyDrop::take(&mut self.token) };
+        send_home(token, NO_CHANNEL);
     }
 }
 
@@ -68,10 +80,8 @@ impl Deref for NetworkSegment {
 
     #[allow(unsafe_code)]
     fn deref(&self) -> &[u8] {
-        let (address, length) = (
-            self.reference.entry().address(),
-            self.reference.size_bytes(),
-        );
+        let entry = self.token.entry();
+        let (address, length) = (entry.address(), entry.size_bytes() as usize);
         // SAFETY: the segment is this long, initialised, and in this hand alone: writing it takes `&mut self`.
         unsafe { std::slice::from_raw_parts(address.as_ptr(), length) }
     }
@@ -80,10 +90,8 @@ impl Deref for NetworkSegment {
 impl DerefMut for NetworkSegment {
     #[allow(unsafe_code)]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let (address, length) = (
-            self.reference.entry().address(),
-            self.reference.size_bytes(),
-        );
+        let entry = self.token.entry();
+        let (address, length) = (entry.address(), entry.size_bytes() as usize);
         // SAFETY: as above, and `self` is borrowed alone.
         unsafe { std::slice::from_raw_parts_mut(address.as_ptr(), length) }
     }

@@ -125,7 +125,7 @@ impl Drop for SegmentReference {
 
 /// Gives the segment to whoever asked for it, else to where it came from.
 #[inline]
-fn send_home(token: Token, channel: u32) {
+pub(super) fn send_home(token: Token, channel: u32) {
     if token.has_recycler() || !matches!(token.home(), Home::Local(_)) {
         send_elsewhere(token, channel);
     } else {
