@@ -73,7 +73,8 @@ mod linux {
                 huge_pages: HugePages::No,
             },
         };
-        let limit = MemoryLimit::of_machine(Path::new("/proc/meminfo"))?;
+        let limit =
+            MemoryLimit::of_process(Path::new("/sys/fs/cgroup"), Path::new("/proc/meminfo"))?;
         let pool = SharedPool::create(SIZE, storage, &limit, NonZeroUsize::MIN, |_| {
             ControlFlow::Continue(())
         })?;

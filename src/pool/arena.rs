@@ -179,7 +179,7 @@ impl Token {
 
 /// N segments of one size over one mapping.
 pub(super) struct Arena {
-    _mapping: Mapping,
+    mapping: Mapping,
     entries: NonNull<[Entry]>,
 }
 
@@ -217,13 +217,17 @@ impl Arena {
             // SAFETY: the slice has `number` entries.
             tokens.push(Token(unsafe { entries.cast::<Entry>().add(index) }));
         }
-        Ok((
-            Self {
-                _mapping: mapping,
-                entries,
-            },
-            tokens,
-        ))
+        Ok((Self { mapping, entries }, tokens))
+    }
+
+    /// The bytes that entries and tokens of so many segments take.
+    pub(super) fn books_bytes(number_of_segments: usize) -> usize {
+        number_of_segments.saturating_mul(size_of::<Entry>() + size_of::<Token>())
+    }
+
+    /// The memory that was cut.
+    pub(super) fn mapping(&self) -> &Mapping {
+        &self.mapping
     }
 
     /// How many segments there are.

@@ -7,12 +7,14 @@
 //! segment never needs the books, so that a redistribution, which holds them, may call into local pools.
 
 mod error;
+mod population;
 mod state;
 mod usage;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 pub use error::{Holder, InsufficientNetworkBuffers, NetworkPoolError};
+pub use population::{Population, PopulationError};
 pub(super) use state::NetworkCore;
 pub use usage::{NetworkPoolUsage, UsageNotice};
 
@@ -21,7 +23,7 @@ use super::{
     availability::{AvailableFuture, WaitLimit},
     buffer::NetworkSegment,
     local_pool::{LocalBufferPool, LocalPoolSpec},
-    mapping::Mapping,
+    mapping::{Mapping, huge_pages::HugePageOutcome},
 };
 
 /// How long a request for exclusive segments waits unless something else is said: Flink's default of
@@ -37,7 +39,8 @@ pub struct NetworkBufferPool {
 }
 
 impl NetworkBufferPool {
-    /// A pool of so many segments, all allocated now. None at all is allowed.
+    /// A pool of so many segments, whose memory is mapped now; a page of it appears on its first use. None at all is
+    /// allowed. [`populated`](Self::populated) makes one whose pages are all there.
     ///
     /// # Errors
     /// `InvalidArgument` for a segment of no bytes or more than 2^31 - 1, for more than 2^31 - 1 segments, and for a
@@ -47,16 +50,9 @@ impl NetworkBufferPool {
         segment_bytes: usize,
         request_timeout: Duration,
     ) -> Result<Self, NetworkPoolError> {
-        check_sizes(number_of_segments, segment_bytes, request_timeout)?;
-        // Both fit into 31 bits, so that the product fits into 62.
-        let required_bytes = number_of_segments as u64 * segment_bytes as u64;
-        let out_of_memory = |source| NetworkPoolError::OutOfMemory {
-            required_bytes,
-            allocated_bytes: 0,
-            source,
-        };
-        let length = usize::try_from(required_bytes).map_err(|_| out_of_memory(None))?;
-        let mapping = Mapping::anonymous(length).map_err(|error| out_of_memory(Some(error)))?;
+        let length = length_of(number_of_segments, segment_bytes, request_timeout)?;
+        let mapping = Mapping::anonymous(length)
+            .map_err(|error| NetworkPoolError::out_of_memory(length, Some(error)))?;
         Self::over(mapping, segment_bytes, request_timeout)
     }
 
@@ -71,8 +67,7 @@ impl NetworkBufferPool {
         let allocated_bytes = mapping.length() as u64;
         let (arena, mut tokens) =
             Arena::cut(mapping, segment_bytes).map_err(|_| NetworkPoolError::OutOfMemory {
-                required_bytes: allocated_bytes
-                    + (number * std::mem::size_of::<super::arena::Entry>()) as u64,
+                required_bytes: allocated_bytes + Arena::books_bytes(number) as u64,
                 allocated_bytes,
                 source: None,
             })?;
@@ -220,6 +215,20 @@ impl NetworkBufferPool {
         self.core.segment_bytes()
     }
 
+    /// What came of the wish for huge pages, where [`populated`](Self::populated) was told of one.
+    #[must_use]
+    pub fn huge_page_outcome(&self) -> HugePageOutcome {
+        self.core.mapping().huge_page_outcome()
+    }
+
+    /// How many bytes of the segments lie in huge pages now, as [`Mapping::huge_page_bytes`] tells it.
+    ///
+    /// # Errors
+    /// When `/proc/self/smaps` cannot be read.
+    pub fn huge_page_bytes(&self) -> io::Result<u64> {
+        self.core.mapping().huge_page_bytes()
+    }
+
     /// The numbers that people see.
     #[must_use]
     pub fn usage(&self) -> NetworkPoolUsage {
@@ -281,6 +290,18 @@ impl fmt::Debug for NetworkBufferPool {
 fn in_hand(mut token: Token, home: Home) -> NetworkSegment {
     token.set_home(home);
     NetworkSegment::new(token)
+}
+
+/// The bytes of all segments.
+fn length_of(
+    number_of_segments: usize,
+    segment_bytes: usize,
+    request_timeout: Duration,
+) -> Result<usize, NetworkPoolError> {
+    check_sizes(number_of_segments, segment_bytes, request_timeout)?;
+    number_of_segments
+        .checked_mul(segment_bytes)
+        .ok_or_else(|| NetworkPoolError::out_of_memory(usize::MAX, None))
 }
 
 fn check_sizes(

@@ -27,12 +27,15 @@ pub(crate) mod thread {
 }
 
 #[cfg(not(loom))]
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 pub(crate) use std::sync::Arc;
 
 #[cfg(loom)]
-pub(crate) use loom::{cell::UnsafeCell, sync::Arc};
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    sync::{Arc, MutexGuard},
+};
 #[cfg(loom)]
 pub(crate) use model::Mutex;
 
@@ -155,6 +158,10 @@ mod model {
 
         pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
             self.0.lock().expect("no holder of a pool's lock panics")
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<loom::sync::MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
         }
     }
 }

@@ -18,6 +18,7 @@ mod memory_budget;
 mod memory_manager;
 mod network_pool;
 mod plenty;
+mod populated_pool;
 mod random;
 mod result_partition;
 mod segment;

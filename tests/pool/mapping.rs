@@ -216,6 +216,19 @@ fn a_machine_is_a_limit_too() {
     assert_eq!(large.tighter(machine), large);
     assert_eq!(machine.tighter(container(500 << 10, 0)), machine);
 
+    // Both read at once: the machine alone without a control group, and a group that cannot be read is no excuse.
+    let group = scratch.0.join("group");
+    let both = || MemoryLimit::of_process(&group, &file);
+    assert_eq!(both().expect("no control group"), machine);
+    std::fs::create_dir(&group).expect("a directory");
+    let write = |name: &str, text: &str| std::fs::write(group.join(name), text).expect("a file");
+    write("memory.current", "4096\n");
+    assert!(matches!(both(), Err(LimitError::Read { .. })));
+    write("memory.stat", "anon 4096\n");
+    assert_eq!(both().expect("no limit"), machine);
+    write("memory.max", "8192\n");
+    assert_eq!(both().expect("a limit"), container(8192, 4096));
+
     for text in [
         "",
         "MemTotal: 1000 kB\n",

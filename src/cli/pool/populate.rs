@@ -15,7 +15,7 @@ use crate::{
     pool::mapping::{
         Mapping,
         huge_pages::{HugePageOutcome, HugePages},
-        limit::{Admission, LimitError, MemoryLimit},
+        limit::{Admission, MemoryLimit},
         memory_file::MemoryFile,
     },
 };
@@ -62,18 +62,8 @@ pub(super) fn measured(command: &PoolBench, progress: &mut dyn Write) -> Result<
 
 /// Leave to touch so much: of the limit of this process, and of what the machine has.
 fn admission(size: Bytes) -> Result<Admission, String> {
-    let limit = match MemoryLimit::read(Path::new(CONTROL_GROUP)) {
-        Ok(limit) => limit,
-        // Outside a container there may be no limit to look at.
-        Err(LimitError::NoControlGroup { .. }) => MemoryLimit {
-            limit: None,
-            used: Bytes::ZERO,
-        },
-        Err(error) => return Err(error.to_string()),
-    };
-    let machine = MemoryLimit::of_machine(Path::new(MACHINE_MEMORY)).map_err(told)?;
-    limit
-        .tighter(machine)
+    MemoryLimit::of_process(Path::new(CONTROL_GROUP), Path::new(MACHINE_MEMORY))
+        .map_err(told)?
         .admit(size)
         .map_err(|error| format!("{error}; ask for less with --size"))
 }

@@ -135,6 +135,20 @@ impl MemoryLimit {
         })
     }
 
+    /// The tighter one of a control group and the machine, from the control group's directory (`/sys/fs/cgroup` inside a
+    /// container) and the kernel's `/proc/meminfo`. Where there is no control group, the machine's alone.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for a missing control group, and as [`of_machine`](Self::of_machine).
+    pub fn of_process(control_group: &Path, meminfo: &Path) -> Result<Self, LimitError> {
+        let machine = Self::of_machine(meminfo)?;
+        match Self::read(control_group) {
+            Ok(limit) => Ok(limit.tighter(machine)),
+            Err(LimitError::NoControlGroup { .. }) => Ok(machine),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The one of the two that leaves less.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {

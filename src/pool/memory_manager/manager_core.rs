@@ -28,9 +28,15 @@ use crate::{
         mapping::MappingError,
         memory_budget::MemoryBudget,
         shared_resources::SharedResources,
-        sync::Mutex,
+        sync::{Mutex, MutexGuard},
     },
 };
+
+/// For how many turns of a spin loop somebody at leisure leaves the lock to others before trying it: about a microsecond,
+/// longer than who waits for it spins, or yields the processor when nobody else wants that, between two looks at it.
+const PAUSES: u32 = 32;
+/// How often somebody at leisure tries the lock before queueing for it.
+const TRIES: u32 = 256;
 
 /// What all handles of a manager share.
 #[derive(Debug)]
@@ -152,13 +158,42 @@ impl Core {
     pub(super) fn look<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
         look(&mut self.state.lock())
     }
+
+    /// Locks as somebody who has time and takes the lock again and again.
+    ///
+    /// Lets others pass first: the lock is free for longer than somebody who spins at it looks away. And does not queue
+    /// for it, or whoever unlocks would have to wake this thread, which takes longer than most steps. Only where the
+    /// lock was not free at any of so many tries does it wait as all others do.
+    fn lock_at_leisure(&self) -> MutexGuard<'_, State> {
+        for _ in 0..TRIES {
+            for _ in 0..PAUSES {
+                std::hint::spin_loop();
+            }
+            if let Some(state) = self.state.try_lock() {
+                return state;
+            }
+        }
+        self.state.lock()
+    }
 }
 
 impl Home {
     /// Takes a step under the lock, then serves those who wait with what it made available, and wakes them when the
     /// lock is given up.
     pub(super) fn with_state<R>(&self, step: impl FnOnce(&mut State) -> R) -> R {
-        let mut state = self.state.lock();
+        self.with_locked(self.state.lock(), step)
+    }
+
+    /// As [`with_state`](Self::with_state), for one of many short steps that are in nobody's way.
+    pub(super) fn with_state_at_leisure<R>(&self, step: impl FnOnce(&mut State) -> R) -> R {
+        self.with_locked(self.lock_at_leisure(), step)
+    }
+
+    fn with_locked<R>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        step: impl FnOnce(&mut State) -> R,
+    ) -> R {
         let result = step(&mut state);
         self.serve(&mut state);
         let settled = state.waiters.take_settled();

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{Holder, MemoryManager, OwnerId};
 use crate::bytes::Bytes;
 
-/// How many segments are taken away before others get their turn at the lock: some ten microseconds of work.
-const STRIDE: usize = 512;
+/// How many segments are taken away before others get their turn at the lock: less than a microsecond of work, so that
+/// those who come meanwhile spin and need not be woken.
+const STRIDE: usize = 32;
 
 /// What was taken back from an owner that is no longer alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +29,9 @@ impl MemoryManager {
     /// nothing, too.
     ///
     /// Marking is the caller's: `is_alive` is asked once for each owner that there is at the start, while no lock is
-    /// held. The sweep takes a few segments at a time, so that others go on meanwhile; an owner that is registered while
-    /// it runs is not touched. Nor are shared resources, which live as long as their leases. After a shutdown there is
+    /// held. The sweep takes a few segments at a time and leaves the lock to others for as long after each of them, so
+    /// that nobody waits for more than a few microseconds because of it; an owner that is registered while it runs is not
+    /// touched. Nor are shared resources, which live as long as their leases. After a shutdown there is
     /// nothing to take back.
     pub fn sweep(&self, mut is_alive: impl FnMut(OwnerId) -> bool) -> Vec<Reclaimed> {
         let mut dead = self.home.look(|state| {
@@ -59,7 +61,7 @@ impl MemoryManager {
             state.books.condemn(owner);
             state.books.holder(owner, self.home.now())
         })?;
-        while !self.home.with_state(|state| {
+        while !self.home.with_state_at_leisure(|state| {
             let (_, is_done) = self.home.take_away(state, owner, STRIDE);
             if is_done {
                 self.home.strike_out(state, owner);

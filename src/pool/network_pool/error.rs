@@ -78,6 +78,17 @@ pub enum NetworkPoolError {
     },
 }
 
+impl NetworkPoolError {
+    /// Nothing of so many bytes could be mapped.
+    pub(super) fn out_of_memory(required_bytes: usize, source: Option<MappingError>) -> Self {
+        Self::OutOfMemory {
+            required_bytes: required_bytes as u64,
+            allocated_bytes: 0,
+            source,
+        }
+    }
+}
+
 /// More segments are required than can be guaranteed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InsufficientNetworkBuffers {

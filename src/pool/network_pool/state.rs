@@ -10,6 +10,7 @@ use crate::pool::{
     arena::{Arena, Home, Token},
     availability::{Availability, AvailableFuture, Event, Wait, WaitEnd, WaitLimit},
     local_pool::{LocalCore, LocalPoolSpec},
+    mapping::Mapping,
     redistribution::{Demand, redistribute},
     sync::{
         Mutex,
@@ -100,6 +101,11 @@ impl NetworkCore {
     /// How many segments there are, whoever has them.
     pub(super) fn total(&self) -> usize {
         self.arena.number_of_segments()
+    }
+
+    /// The memory of all segments.
+    pub(super) fn mapping(&self) -> &Mapping {
+        self.arena.mapping()
     }
 
     pub(in crate::pool) fn is_destroyed(&self) -> bool {

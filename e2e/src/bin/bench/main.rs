@@ -31,7 +31,7 @@ mod valgrind;
 
 use conditions::Conditions;
 use scenario::Scale;
-use segment_pools::Work;
+use segment_pools::{Pages, Work};
 
 /// Measures Headroom and the floor controller on real control planes without nodes.
 ///
@@ -80,6 +80,9 @@ enum Action {
     /// Use a segment pool that many times; callgrind counts the instructions of this
     #[command(hide = true)]
     PoolsRepeatedly { work: Work, times: u32 },
+    /// Make one network pool, every page present, and say how long that took
+    #[command(hide = true)]
+    PoolPopulated { segments: usize, pages: Pages },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -113,6 +116,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         match action {
             Action::SolveRepeatedly { times } => solver::solve_repeatedly(times)?,
             Action::PoolsRepeatedly { work, times } => segment_pools::repeat(work, times)?,
+            Action::PoolPopulated { segments, pages } => segment_pools::populate(segments, pages)?,
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,7 +1,7 @@
 //! What the segment pools take, and what released Flink's take for the same: the part `pools`.
 //!
 //! Both sides are measured one after the other in the same run, warm and in process, in rounds of which the same ones
-//! count. Flink's side is `e2e/flink/src/pools-bench`; what a row does stands there and here in the same words. Bars
+//! count; but a network pool is the first one of a fresh process on both sides, as TaskManagers make it. Flink's side is `e2e/flink/src/pools-bench`; what a row does stands there and here in the same words. Bars
 //! that compare with Flink move with what Flink took just now, and stay where the measured figures of the specification
 //! put them where there is no Java.
 
@@ -17,8 +17,11 @@ use anyhow::Result;
 
 use crate::figures::{Figures, Subject};
 
-pub use self::instructions::{Work, repeat};
 use self::rounds::Effort;
+pub use self::{
+    instructions::{Work, repeat},
+    network::{Pages, populate},
+};
 
 /// A row whose bar depends on what Flink took.
 struct Peer {

@@ -1,10 +1,17 @@
 //! Flink's side: its own pools, in a JVM of the same run.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, ensure};
 use e2e::flink::{self, Part, dialogue::compiled};
 
+use super::{
+    network::PROCESSES,
+    rounds::{fastest, median},
+};
 use crate::figures::{Figures, Subject};
 
 /// The release that is measured: the one whose behaviour the pools follow.
@@ -13,7 +20,6 @@ const FLINK_RELEASE: &str = "2.3.0";
 /// The parts of Flink's program, and the rows that each answers. Each has a JVM of its own, so that no part finds the
 /// memory that another one has freed, or code that was compiled for it.
 const PARTS: &[(&str, &[&str])] = &[
-    ("network", &["pools.network", "pools.beside"]),
     (
         "local",
         &[
@@ -52,31 +58,62 @@ pub fn measure(figures: &mut Figures, is_quick: bool) -> Result<()> {
         &flink,
     )?;
     for (part, rows) in PARTS {
-        let output = Command::new("java")
-            .args(["-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=5g"])
-            .arg("-cp")
-            .arg(format!("{}:{flink}", program.display()))
-            .arg("org.apache.flink.runtime.memory.PoolsBench")
-            .arg(part)
-            .arg(if is_quick { "10" } else { "1" })
-            .stdin(Stdio::null())
-            .output()
-            .context("failed to run java")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        ensure!(
-            output.status.success(),
-            "Flink's side failed ({}): {text}{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let answers = answers(&program, &flink, part, is_quick)?;
         for row in *rows {
-            let value = text
-                .lines()
-                .find_map(|line| line.strip_prefix(row)?.strip_prefix(' '))
-                .with_context(|| format!("Flink's side says nothing of {row}: {text}"))?;
-            let value = value.parse().context("Flink's figure is no number")?;
-            figures.record(row, Subject::Peer, value);
+            figures.record(row, Subject::Peer, answers.value(row)?);
         }
     }
+    let fresh = (0..PROCESSES)
+        .map(|_| answers(&program, &flink, "network", is_quick))
+        .collect::<Result<Vec<_>>>()?;
+    let all = |row| fresh.iter().map(|answers| answers.value(row)).collect();
+    let again: Result<Vec<f64>> = all("again");
+    figures.note(
+        "pools.network",
+        format!(
+            "the first pool of a fresh process, on both sides the fastest of {PROCESSES}; Flink's second one in the same JVM, whose malloc still has the pages, takes {:.1} ms",
+            fastest(again?)
+        ),
+    );
+    let first: Result<Vec<f64>> = all("pools.network");
+    figures.record("pools.network", Subject::Peer, fastest(first?));
+    let beside: Result<Vec<f64>> = all("pools.beside");
+    figures.record("pools.beside", Subject::Peer, median(beside?));
     Ok(())
+}
+
+/// What a part of Flink's program said.
+struct Answers(String);
+
+impl Answers {
+    fn value(&self, row: &str) -> Result<f64> {
+        let text = &self.0;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(row)?.strip_prefix(' '))
+            .with_context(|| format!("Flink's side says nothing of {row}: {text}"))?;
+        value.parse().context("Flink's figure is no number")
+    }
+}
+
+/// Runs a part of Flink's program in a JVM of its own.
+fn answers(program: &Path, flink: &str, part: &str, is_quick: bool) -> Result<Answers> {
+    let output = Command::new("java")
+        .args(["-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=5g"])
+        .arg("-cp")
+        .arg(format!("{}:{flink}", program.display()))
+        .arg("org.apache.flink.runtime.memory.PoolsBench")
+        .arg(part)
+        .arg(if is_quick { "10" } else { "1" })
+        .stdin(Stdio::null())
+        .output()
+        .context("failed to run java")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "Flink's side failed ({}): {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(Answers(text))
 }

@@ -18,7 +18,7 @@ use headroom::{
     },
 };
 
-use super::rounds::{Effort, alone, median};
+use super::rounds::{Effort, alone, median, slowest};
 use crate::figures::{Figures, Subject};
 
 /// Flink's default page.
@@ -181,10 +181,12 @@ pub fn sweep(figures: &mut Figures, effort: Effort) -> Result<()> {
     figures.note(
         "pools.sweep.pause",
         format!(
-            "the longest that the other thread took for a page in a round, in the {} of {} rounds in which it ran; without a sweep {:.1} µs in as much time, for whatever else the machine does",
+            "the longest that the other thread took for a page in a round, the median of the {} of {} rounds in which it ran, {:.1} µs in the worst; without a sweep in as much time {:.1} µs, {:.1} µs in the worst, for whatever else the machine does",
             pauses.len(),
             effort.rounds,
-            median(pauses_without)
+            slowest(&pauses),
+            median(pauses_without.clone()),
+            slowest(&pauses_without),
         ),
     );
     if !pauses.is_empty() {

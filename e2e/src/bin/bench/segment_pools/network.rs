@@ -3,10 +3,10 @@
 use std::{
     fs,
     hint::{black_box, spin_loop},
-    io,
     num::NonZeroUsize,
     ops::ControlFlow,
     path::Path,
+    process::{Command, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -16,17 +16,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use headroom::{
     bytes::Bytes,
     pool::{
         buffer::NetworkSegment,
         local_pool::{LocalBufferPool, LocalPoolSpec},
-        mapping::{
-            Mapping,
-            huge_pages::HugePages,
-            limit::{Admission, LimitError, MemoryLimit},
-        },
-        network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool},
+        mapping::{huge_pages::HugePages, limit::MemoryLimit},
+        network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool, Population},
     },
 };
 
@@ -351,68 +348,114 @@ fn anonymous_bytes() -> Result<u64> {
     Ok(line.trim().parse::<u64>()? * 1024)
 }
 
-/// A pool of 2 GiB, every page present: the mapping, populated, and the pool's books over as much.
+/// How many fresh processes make such a pool, of which the fastest counts.
+pub const PROCESSES: u32 = 5;
+
+/// The first pool of 2 GiB that a process makes, every page present.
 pub fn population(figures: &mut Figures, effort: Effort) -> Result<()> {
     let segments = LARGE / effort.divisor as usize;
-    let length = segments * SEGMENT_BYTES;
-    for (name, huge_pages) in [
-        ("pools.network", HugePages::No),
-        ("pools.network.huge", HugePages::Wished),
+    for (name, pages) in [
+        ("pools.network", Pages::Ordinary),
+        ("pools.network.huge", Pages::Huge),
     ] {
-        let mut times = Vec::new();
-        let mut in_huge_pages = 0;
-        let mut outcome = None;
-        for _ in 0..5 {
-            let Some(admission) = admitted(length)? else {
-                figures.note(name, "not measured: too little memory is left".to_owned());
-                return Ok(());
-            };
-            let start = Instant::now();
-            let mapping = Mapping::anonymous_with(length, huge_pages)?;
-            let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-            mapping.populate(&admission, threads, |_| ControlFlow::Continue(()))?;
-            let network = network_pool(segments, SEGMENT_BYTES)?;
-            times.push(start.elapsed().as_secs_f64() * 1000.0);
-            in_huge_pages = mapping.huge_page_bytes()?;
-            outcome = Some(mapping.huge_page_outcome());
-            drop((network, mapping));
+        // As much again is left to others.
+        if limit()?
+            .admit(Bytes((2 * segments * SEGMENT_BYTES) as u64))
+            .is_err()
+        {
+            figures.note(name, "not measured: too little memory is left".to_owned());
+            return Ok(());
         }
-        if huge_pages == HugePages::Wished {
-            let percent = in_huge_pages as f64 * 100.0 / length as f64;
-            figures.note(
-                name,
-                format!(
-                    "{percent:.0} % in huge pages: {:?}",
-                    outcome.context("no round")?
-                ),
-            );
-            if in_huge_pages == 0 {
+        let made = (0..PROCESSES)
+            .map(|_| made_by_another(segments, pages))
+            .collect::<Result<Vec<_>>>()?;
+        let huge: Vec<f64> = made.iter().map(|made| made.percent_huge).collect();
+        if pages == Pages::Huge {
+            figures.note(name, format!("{:.0} % in huge pages", median(huge.clone())));
+            if fastest(huge) == 0.0 {
                 continue;
             }
         }
+        let times = made.iter().map(|made| made.milliseconds).collect();
         figures.record(name, Subject::Ours, fastest(times));
     }
     Ok(())
 }
 
-/// Leave to touch so much, if the container and the machine have it.
-fn admitted(length: usize) -> Result<Option<Admission>> {
-    let limit = match MemoryLimit::read(Path::new("/sys/fs/cgroup")) {
-        Ok(limit) => limit,
-        Err(LimitError::NoControlGroup { .. }) => MemoryLimit {
-            limit: None,
-            used: Bytes::ZERO,
-        },
-        Err(error) => return Err(error.into()),
-    };
-    let free = fs::read_to_string("/proc/meminfo")?
-        .lines()
-        .find_map(|line| {
-            let text = line.strip_prefix("MemAvailable:")?;
-            text.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+/// Of which pages a pool is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pages {
+    /// Of 4 KiB
+    Ordinary,
+    /// Of 2 MiB
+    Huge,
+}
+
+/// What a process says that made a pool.
+struct Made {
+    milliseconds: f64,
+    percent_huge: f64,
+}
+
+fn made_by_another(segments: usize, pages: Pages) -> Result<Made> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("pool-populated")
+        .arg(segments.to_string())
+        .arg(match pages {
+            Pages::Ordinary => "ordinary",
+            Pages::Huge => "huge",
         })
-        .ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))?;
-    // As much again is left to others.
-    let is_there = free * 1024 > 2 * length as u64;
-    Ok(limit.admit(Bytes(length as u64)).ok().filter(|_| is_there))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("failed to start our own program")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text
+        .split_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    match numbers[..] {
+        [milliseconds, percent_huge] if output.status.success() => Ok(Made {
+            milliseconds,
+            percent_huge,
+        }),
+        _ => bail!("no pool was made ({}): {text}", output.status),
+    }
+}
+
+/// Makes a pool, every page present, and prints the milliseconds that it took and how much lies in huge pages, in per
+/// cent. The first pool of its process.
+///
+/// # Errors
+/// When too little memory is left.
+pub fn populate(segments: usize, pages: Pages) -> Result<()> {
+    let start = Instant::now();
+    let limit = limit()?;
+    let how = Population {
+        limit: &limit,
+        huge_pages: match pages {
+            Pages::Ordinary => HugePages::No,
+            Pages::Huge => HugePages::Wished,
+        },
+        threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let network = NetworkBufferPool::populated(
+        segments,
+        SEGMENT_BYTES,
+        DEFAULT_REQUEST_TIMEOUT,
+        how,
+        |_| ControlFlow::Continue(()),
+    )?;
+    let took = start.elapsed();
+    let percent = network.huge_page_bytes()? as f64 * 100.0 / (segments * SEGMENT_BYTES) as f64;
+    println!("{} {percent}", took.as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+/// What the container and the machine leave to this process.
+fn limit() -> Result<MemoryLimit> {
+    Ok(MemoryLimit::of_process(
+        Path::new("/sys/fs/cgroup"),
+        Path::new("/proc/meminfo"),
+    )?)
 }

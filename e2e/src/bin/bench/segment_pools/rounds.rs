@@ -116,6 +116,11 @@ pub fn fastest(values: Vec<f64>) -> f64 {
         .unwrap_or_default()
 }
 
+/// The greatest.
+pub fn slowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
 /// The one in the middle.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
