@@ -107,20 +107,13 @@ impl FreeList {
         self.visits = self.visits.saturating_add(1);
         let magazine = self.magazine();
         magazine.open(self.capacity);
-        let half = self.capacity / 2;
-        while magazine.len() < half
-            && self.lying.len() > 1
-            && let Some(token) = self.lying.pop()
-        {
-            if let Err(token) = magazine.push(token) {
-                self.lying.push(token);
-                return;
-            }
-        }
-        while magazine.len() > half
-            && let Some(token) = magazine.pop()
-        {
-            self.lying.push(token);
+        let (half, has) = (self.capacity / 2, magazine.len());
+        if has < half {
+            // Something has to lie outside, or the pool would be empty for others.
+            let spare = self.lying.len().saturating_sub(1);
+            magazine.fill_from(&mut self.lying, (half - has).min(spare));
+        } else {
+            magazine.empty_into(&mut self.lying, has - half);
         }
     }
 
@@ -155,17 +148,20 @@ impl FreeList {
             let Some(magazine) = Arc::get_mut(&mut registered.magazine) else {
                 return true;
             };
-            while let Some(token) = magazine.pop() {
-                lying.push(token);
-            }
+            magazine.empty_into(lying, usize::MAX);
             false
         });
     }
 
-    /// Counts an operation inside the lock, after which magazines may be opened: nothing that one operation changes is
-    /// observable, says the caller.
+    /// Counts an operation inside the lock, after which magazines may be opened, or hold more if they are: nothing that
+    /// one operation changes is observable, says the caller.
     pub(super) fn consider_plenty(&mut self) {
         if self.is_plenty() {
+            // Each thread learns of it when it comes here the next time.
+            let capacity = self.fitting_capacity();
+            if capacity >= 2 * self.capacity {
+                self.capacity = capacity;
+            }
             return;
         }
         if self.patience > 0 {
@@ -179,13 +175,18 @@ impl FreeList {
             self.patience = u32::MAX;
             return;
         }
-        // The magazines of the threads that are known and of one more hold at most half of what lies here now.
-        let threads = self.magazines.len() + 1;
-        let capacity = (self.lying.len() / (2 * threads)).min(Magazine::SLOTS);
+        let capacity = self.fitting_capacity();
         if capacity >= LEAST_CAPACITY {
             self.capacity = capacity;
             self.visits = 0;
         }
+    }
+
+    /// With so many segments in each, the magazines of the threads that are known and of one more hold at most half of
+    /// what lies here now.
+    fn fitting_capacity(&self) -> usize {
+        let threads = self.magazines.len() + 1;
+        (self.lying.len() / (2 * threads)).min(Magazine::SLOTS)
     }
 
     /// Closes all magazines and takes back what they have.
@@ -200,9 +201,7 @@ impl FreeList {
         fence::heavy();
         for registered in &self.magazines {
             registered.magazine.wait_until_idle();
-            while let Some(token) = registered.magazine.pop() {
-                self.lying.push(token);
-            }
+            registered.magazine.empty_into(&mut self.lying, usize::MAX);
         }
         self.drop_forgotten();
         self.next_patience = if self.visits < WORTH {

@@ -70,6 +70,27 @@ fn all_are_back(network: &NetworkBufferPool, pool: LocalBufferPool) {
     assert_eq!(network.number_of_available_segments(), SEGMENTS);
 }
 
+/// Magazines that were opened when little lay in the pool hold more once much does, so that a thread comes to the lock
+/// seldom.
+#[test]
+fn magazines_grow_with_what_lies_in_the_pool() {
+    let network = network();
+    let pool = network
+        .create_buffer_pool(LocalPoolSpec::new(1, SEGMENTS))
+        .unwrap();
+    let mut held = take(&pool, SEGMENTS);
+    // Sixteen lie there, which is enough to open a magazine of few.
+    held.truncate(SEGMENTS - 16);
+    open_magazine(&pool);
+    let in_magazines = pool.number_of_segments_in_magazines();
+    assert!(in_magazines <= 8, "{in_magazines}");
+    drop(held);
+    drop(take(&pool, SEGMENTS / 2));
+    let in_magazines = pool.number_of_segments_in_magazines();
+    assert!(in_magazines >= 32 || !has_fence(), "{in_magazines}");
+    all_are_back(&network, pool);
+}
+
 /// What one thread hands to another.
 struct Belt<T> {
     items: Mutex<VecDeque<T>>,

@@ -103,12 +103,6 @@ impl Magazine {
         self.count.load(Ordering::Relaxed) as usize
     }
 
-    /// Takes a segment, whether the magazine is open or not.
-    pub(super) fn pop(&self) -> Option<Token> {
-        let top = self.count.load(Ordering::Relaxed).checked_sub(1)?;
-        self.pop_at(top)
-    }
-
     /// Takes the segment that is at the top.
     #[allow(unsafe_code)]
     #[inline]
@@ -120,12 +114,7 @@ impl Magazine {
         Some(unsafe { Token::from_raw(entry) })
     }
 
-    /// Puts a segment in, whether the magazine is open or not. The token comes back where no slot is left.
-    pub(super) fn push(&self, token: Token) -> Result<(), Token> {
-        self.push_at(self.count.load(Ordering::Relaxed), token)
-    }
-
-    /// Puts a segment on top of so many.
+    /// Puts a segment on top of so many. The token comes back where no slot is left.
     #[inline]
     fn push_at(&self, count: u32, token: Token) -> Result<(), Token> {
         let Some(slot) = self.slots.get(count as usize) else {
@@ -134,6 +123,31 @@ impl Magazine {
         slot.store(token.into_raw().as_ptr(), Ordering::Relaxed);
         self.count.store(count + 1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Puts the last `number` segments of a stack in, or as many as there are and as fit.
+    pub(super) fn fill_from(&self, stack: &mut Vec<Token>, number: usize) {
+        let count = self.len();
+        let number = number.min(Self::SLOTS - count).min(stack.len());
+        let tokens = stack.drain(stack.len() - number..);
+        for (slot, token) in self.slots[count..].iter().zip(tokens) {
+            slot.store(token.into_raw().as_ptr(), Ordering::Relaxed);
+        }
+        self.count.store((count + number) as u32, Ordering::Relaxed);
+    }
+
+    /// Puts the `number` segments that were put in last on a stack, or as many as there are.
+    #[allow(unsafe_code)]
+    pub(super) fn empty_into(&self, stack: &mut Vec<Token>, number: usize) {
+        let count = self.len();
+        let rest = count.saturating_sub(number);
+        let entries = self.slots[rest..count]
+            .iter()
+            .filter_map(|slot| ptr::NonNull::new(slot.load(Ordering::Relaxed)));
+        // SAFETY: they were put there and are counted no more after this, and two threads are never here at once: see
+        // the type.
+        stack.extend(entries.map(|entry| unsafe { Token::from_raw(entry) }));
+        self.count.store(rest as u32, Ordering::Relaxed);
     }
 
     /// Lets its thread use it. That thread calls this.
