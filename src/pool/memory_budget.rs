@@ -83,6 +83,7 @@ impl MemoryBudget {
     ///
     /// # Errors
     /// Less than that is left.
+    #[inline]
     pub fn reserve(&self, wanted: Bytes) -> Result<(), BudgetExceeded> {
         self.change(|available| available.checked_sub(wanted))
             .map_err(|available| BudgetExceeded {
@@ -96,6 +97,7 @@ impl MemoryBudget {
     ///
     /// # Errors
     /// Less than that is reserved.
+    #[inline]
     pub fn release(&self, released: Bytes) -> Result<(), ReleasedTooMuch> {
         self.change(|available| {
             let sum = Bytes(available.get().checked_add(released.get())?);
@@ -109,6 +111,7 @@ impl MemoryBudget {
     }
 
     /// Stores what `next` makes of the available bytes; the bytes themselves where it makes nothing of them.
+    #[inline]
     fn change(&self, next: impl Fn(Bytes) -> Option<Bytes>) -> Result<(), Bytes> {
         self.available
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |available| {

@@ -149,7 +149,7 @@ public final class PoolsBench {
 
     private void localPool() throws Exception {
         NetworkBufferPool network = new NetworkBufferPool(2048, SEGMENT_BYTES);
-        BufferPool pool = filled(network.createBufferPool(16, 1024), 1024, 512);
+        BufferPool pool = filled(network.createBufferPool(16, 1024), 1024, 1024);
         tell("pools.local.segment", alone(many, times -> segments(pool, times)));
         tell("pools.local.buffer", alone(many, times -> {
             for (int time = 0; time < times; time++) {

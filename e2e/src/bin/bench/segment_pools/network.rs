@@ -48,11 +48,12 @@ fn network_pool(segments: usize, bytes: usize) -> Result<NetworkBufferPool> {
     NetworkBufferPool::new(segments, bytes, DEFAULT_REQUEST_TIMEOUT).context("no network pool")
 }
 
-/// A local pool of 1,024 segments, half of which lie in it, so that nothing goes to the network pool and back.
+/// A local pool of 1,024 segments, which all lie in it, so that nothing goes to the network pool and back, also while 512
+/// are on their way from one thread to another.
 pub fn filled_local_pool() -> Result<(NetworkBufferPool, LocalBufferPool)> {
     let network = network_pool(2048, SEGMENT_BYTES)?;
     let pool = network.create_buffer_pool(LocalPoolSpec::new(16, 1024))?;
-    let lying: Vec<NetworkSegment> = (0..512).map(|_| taken(&pool)).collect::<Result<_>>()?;
+    let lying: Vec<NetworkSegment> = (0..1024).map(|_| taken(&pool)).collect::<Result<_>>()?;
     drop(lying);
     Ok((network, pool))
 }
