@@ -11,9 +11,11 @@ use headroom::pool::{
     network_pool::NetworkBufferPool,
 };
 
-/// A network pool with segments of 128 bytes.
+pub const SEGMENT_BYTES: usize = 128;
+
+/// A network pool in which nobody waits longer than 30 s.
 pub fn network(number_of_segments: usize) -> NetworkBufferPool {
-    NetworkBufferPool::new(number_of_segments, 128, Duration::from_secs(30)).unwrap()
+    NetworkBufferPool::new(number_of_segments, SEGMENT_BYTES, Duration::from_secs(30)).unwrap()
 }
 
 /// A local pool without channels.

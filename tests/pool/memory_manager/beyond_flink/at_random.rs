@@ -17,7 +17,9 @@ use headroom::{
 };
 use proptest::prelude::*;
 
-use super::{super::small, PAGE, bytes};
+use super::super::small;
+use super::{PAGE, bytes};
+use crate::random::Random;
 
 /// Threads that allocate, pin, release, lose everything and wait at random never see a page of somebody else, and all
 /// memory is there at the end.
@@ -35,17 +37,11 @@ fn nothing_is_shared_or_lost_among_threads() {
             let (manager, owners, taken_away) = (&manager, &owners, &taken_away);
             scope.spawn(move || {
                 let owner = owners[usize::try_from(number).unwrap()];
-                let mut random = number + 1;
-                let mut next = move |bound: u64| {
-                    random = random
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
-                    (random >> 33) % bound
-                };
+                let mut random = Random::new(number);
                 let mut held: Vec<ManagedSegment> = Vec::new();
                 for _ in 0..1500 {
-                    let pages = u32::try_from(1 + next(8)).unwrap();
-                    match next(8) {
+                    let pages = u32::try_from(1 + random.below(8)).unwrap();
+                    match random.below(8) {
                         0 | 1 => {
                             let _ = manager.allocate_pages_into(owner, pages, &mut held);
                         }
@@ -60,7 +56,7 @@ fn nothing_is_shared_or_lost_among_threads() {
                         4 => held.truncate(held.len() / 2),
                         5 => manager.release_list(&mut held).unwrap(),
                         6 => {
-                            let victim = owners[usize::try_from(next(THREADS)).unwrap()];
+                            let victim = owners[random.below(owners.len())];
                             manager.release_all(victim).unwrap();
                         }
                         _ => {

@@ -18,10 +18,8 @@ use headroom::{
     },
 };
 
-use super::{
-    super::{is_reservation_insufficient, small},
-    PAGE, bytes, one_page,
-};
+use super::super::{is_reservation_insufficient, small};
+use super::{PAGE, bytes, one_page};
 use crate::wait_until;
 
 const LONG: Duration = Duration::from_secs(60);
