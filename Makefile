@@ -154,7 +154,7 @@ sanitize: ## The pools' tests under ThreadSanitizer, AddressSanitizer and, where
 	$(call step,Miri)
 	@if $(CARGO) +nightly miri --version >/dev/null 2>&1; then \
 	  MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR='$(CACHE)/target-miri' \
-	    $(CARGO) +nightly miri test --package headroom --no-default-features --locked --test pool -- buffer:: local_pool:: plenty::; \
+	    $(CARGO) +nightly miri test --package headroom --no-default-features --locked --test pool -- buffer:: local_pool plenty::; \
 	else \
 	  printf 'skipped: Miri is not installed (rustup +nightly component add miri rust-src)\n'; \
 	fi

@@ -14,6 +14,7 @@
 //! | [`flink`] | real Flink: asked for its answer, and started |
 //! | [`flink_diff`] | the solver against Flink, on random questions |
 //! | [`pool_diff`] | the segment pools against Flink's, on random steps |
+//! | [`verdict`] | the seed of such a run, and how it ends |
 //! | [`programs`] | kubectl, helm and kubeconform against a cluster; SARIF logs against their schema |
 //! | [`wait`] | waits with a deadline and says what it saw instead |
 //! | [`process`] | processes that end with us; their memory and processor time |
@@ -76,6 +77,7 @@ pub mod pool_diff;
 pub mod process;
 pub mod programs;
 pub mod tools;
+pub mod verdict;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};

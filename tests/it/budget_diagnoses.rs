@@ -1,9 +1,6 @@
 //! Whole diagnoses, as text: every conflict with its numbers and its ways out, the joint one, the smallest containers.
-//!
-//! `tests/data/golden/diagnoses.txt` holds a question on each line that begins with `? `, and below it what is
-//! answered. `UPDATE=1` rewrites the answers; what changed is to be read.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
 
 use headroom::{
     budget::{
@@ -14,6 +11,8 @@ use headroom::{
     bytes::Bytes,
     quantity,
 };
+
+use crate::recorded;
 
 /// `1.20 jobmanager kubernetes limit=2Gi request=1Gi cpu=2 environment=1g profile=Batch pythonWorkers=512Mi KEY=VALUE
 /// @KEY=VALUE -DKEY=VALUE`; what begins with `@` stands in a typed field.
@@ -225,23 +224,5 @@ fn tell_error(text: &mut String, who: &str, error: &FlinkError) {
 
 #[test]
 fn every_diagnosis_is_as_recorded() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/diagnoses.txt");
-    let recorded = fs::read_to_string(&file).unwrap();
-    let questions = recorded.lines().filter_map(|line| line.strip_prefix("? "));
-    let answers: Vec<String> = questions
-        .map(|question| format!("? {question}\n{}", answer(&request(question))))
-        .collect();
-    assert!(answers.len() > 60, "the questions are there");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&file, answers.join("\n")).unwrap();
-        return;
-    }
-    for (answer, recorded) in answers.iter().zip(recorded.split("\n\n")) {
-        assert_eq!(
-            answer.trim_end(),
-            recorded.trim_end(),
-            "UPDATE=1 rewrites the file"
-        );
-    }
-    assert_eq!(answers.join("\n"), recorded, "UPDATE=1 rewrites the file");
+    recorded::compare("diagnoses.txt", 60, |question| answer(&request(question)));
 }

@@ -1,14 +1,7 @@
 //! Whole answers of the model of 1.9 and of the way out of it, as text: sizes with where each comes from, refusals in
 //! Flink's words, the new options and what is said of them.
-//!
-//! `tests/data/golden/legacy.txt` holds a question on each line that begins with `? `, and below it what is answered.
-//! `UPDATE=1` rewrites the answers; what changed is to be read.
 
-use std::{
-    fmt::{Display, Write as _},
-    fs,
-    path::Path,
-};
+use std::fmt::{Display, Write as _};
 
 use headroom::{
     budget::{
@@ -23,6 +16,8 @@ use headroom::{
 };
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::recorded;
 
 /// `mebibytes=4096 migrate KEY=VALUE`: what the options make of so many mebibytes, where the scripts do not say it, and
 /// with `migrate` (or `migrate=1.10`, for another version than 1.20) what becomes of them.
@@ -214,23 +209,5 @@ fn tell_migration(text: &mut String, name: &str, migration: Result<Migration, Re
 
 #[test]
 fn every_answer_of_1_9_is_as_recorded() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/legacy.txt");
-    let recorded = fs::read_to_string(&file).unwrap();
-    let questions = recorded.lines().filter_map(|line| line.strip_prefix('?'));
-    let answers: Vec<String> = questions
-        .map(|question| format!("?{question}\n{}", answer(question)))
-        .collect();
-    assert!(answers.len() > 40, "the questions are there");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&file, answers.join("\n")).unwrap();
-        return;
-    }
-    for (answer, recorded) in answers.iter().zip(recorded.split("\n\n")) {
-        assert_eq!(
-            answer.trim_end(),
-            recorded.trim_end(),
-            "UPDATE=1 rewrites the file"
-        );
-    }
-    assert_eq!(answers.join("\n"), recorded, "UPDATE=1 rewrites the file");
+    recorded::compare("legacy.txt", 40, answer);
 }

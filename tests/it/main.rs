@@ -56,4 +56,5 @@ mod pod_template_merge;
 mod pod_template_privileges;
 #[cfg(feature = "api")]
 mod pool_status;
+mod recorded;
 mod sharing_properties;

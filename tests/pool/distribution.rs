@@ -1,36 +1,20 @@
 //! Lines H: how segments are shared out, with 1024 segments of 128 bytes.
 
-use std::time::Duration;
-
 use headroom::pool::{
-    buffer::Buffer,
     local_pool::{LocalBufferPool, LocalPoolSpec},
     network_pool::{NetworkBufferPool, NetworkPoolError},
     redistribution::{UNBOUNDED, WeightedDemand, redistribute_by_weight},
 };
 
-use crate::random::Random;
-
-fn network(number_of_segments: usize) -> NetworkBufferPool {
-    NetworkBufferPool::new(number_of_segments, 128, Duration::from_secs(30)).unwrap()
-}
-
-fn create(network: &NetworkBufferPool, required: usize, max: usize) -> LocalBufferPool {
-    network
-        .create_buffer_pool(LocalPoolSpec::new(required, max))
-        .unwrap()
-}
+use crate::{
+    pools::{create, network, take},
+    random::Random,
+};
 
 fn sizes<'a>(pools: impl IntoIterator<Item = &'a LocalBufferPool>) -> Vec<usize> {
     pools
         .into_iter()
         .map(LocalBufferPool::number_of_buffers)
-        .collect()
-}
-
-fn take(pool: &LocalBufferPool, number: usize) -> Vec<Buffer> {
-    (0..number)
-        .map(|_| pool.request_buffer().unwrap().unwrap())
         .collect()
 }
 

@@ -11,13 +11,14 @@ use headroom::{
         },
     },
     pool::{
-        credit::PartitionRequestClient,
         input_gate::{GateError, InputGate},
         network_pool::{DEFAULT_REQUEST_TIMEOUT, NetworkBufferPool, NetworkPoolError},
         result_partition::{BufferWritingResultPartition, ResultPartitionSpec},
         task_io::TaskIoMetrics,
     },
 };
+
+use crate::credit::Nowhere;
 
 /// Exclusive buffers per channel, floating ones (required and at most), all together.
 fn gate(settings: &ShuffleSettings, result_type: ResultType, channels: u64) -> [u64; 4] {
@@ -235,17 +236,6 @@ fn k16_tasks_in_few_buffers() {
     );
     drop(partitions);
     assert_eq!(few.number_of_available_segments(), 10 + exclusive - 1);
-}
-
-/// A connection on which nothing is sent.
-struct Nowhere;
-
-impl PartitionRequestClient for Nowhere {
-    fn request_subpartition(&self, _initial_credit: usize) {}
-    fn notify_credit_available(&self) {}
-    fn notify_new_buffer_size(&self, _bytes: usize) {}
-    fn resume_consumption(&self) {}
-    fn close(&self) {}
 }
 
 #[test]

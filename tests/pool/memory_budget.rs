@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use headroom::{bytes::Bytes, pool::memory_budget::MemoryBudget};
 
+use crate::random::Random;
+
 fn hundred() -> MemoryBudget {
     MemoryBudget::new(Bytes(100))
 }
@@ -79,12 +81,9 @@ fn budget_is_never_over_committed() {
             .map(|seed| {
                 let (budget, held) = (&budget, &held);
                 scope.spawn(move || {
-                    let mut random = seed;
+                    let mut random = Random::new(seed);
                     for _ in 0..20_000 {
-                        random = random
-                            .wrapping_mul(6_364_136_223_846_793_005)
-                            .wrapping_add(seed);
-                        let wanted = (random >> 33) % 600;
+                        let wanted = random.bits() % 600;
                         if budget.reserve(Bytes(wanted)).is_ok() {
                             let now = held.fetch_add(wanted, Ordering::SeqCst) + wanted;
                             assert!(now <= 1000, "{now} bytes are held");

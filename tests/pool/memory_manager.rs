@@ -17,6 +17,8 @@ use headroom::{
 };
 use parking_lot::Mutex;
 
+use crate::random::Random;
+
 const TOTAL: Bytes = Bytes(72 << 20);
 const PAGE: Bytes = DEFAULT_PAGE_SIZE;
 const PAGES: u32 = 2304;
@@ -106,10 +108,9 @@ fn d3_allocate_multiple_owners() {
         .map(|number| manager.register_owner(format!("owner {number}")))
         .collect();
     let mut segments: Vec<Vec<ManagedSegment>> = (0..17).map(|_| Vec::new()).collect();
-    let mut random = 7_u32;
+    let mut random = Random::new(7);
     for _ in 0..PAGES {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let which = (random >> 16) as usize % 17;
+        let which = random.below(17);
         manager
             .allocate_pages_into(owners[which], 1, &mut segments[which])
             .unwrap();

@@ -16,22 +16,13 @@ use headroom::pool::{
     redistribution::UNBOUNDED,
 };
 
-use crate::wait_until;
-
-const SEGMENT_BYTES: usize = 128;
-
-fn network(number_of_segments: usize) -> NetworkBufferPool {
-    network_with_timeout(number_of_segments, Duration::from_secs(30))
-}
+use crate::{
+    pools::{SEGMENT_BYTES, create, network},
+    wait_until,
+};
 
 fn network_with_timeout(number_of_segments: usize, timeout: Duration) -> NetworkBufferPool {
     NetworkBufferPool::new(number_of_segments, SEGMENT_BYTES, timeout).unwrap()
-}
-
-fn create(network: &NetworkBufferPool, required: usize, max: usize) -> LocalBufferPool {
-    network
-        .create_buffer_pool(LocalPoolSpec::new(required, max))
-        .unwrap()
 }
 
 /// After the network pool is destroyed no local pool can be created, whatever its numbers.

@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
@@ -17,18 +17,21 @@ use std::{
 use headroom::pool::{
     availability::WaitLimit,
     buffer::{Buffer, NetworkSegment},
-    local_pool::{BufferListener, LocalBufferPool, LocalPoolError, LocalPoolSpec},
+    local_pool::{LocalBufferPool, LocalPoolError, LocalPoolSpec},
     network_pool::NetworkBufferPool,
     redistribution::UNBOUNDED,
 };
 use parking_lot::{Condvar, Mutex};
 
-use crate::random::Random;
+use crate::{
+    pools::{self, Counting},
+    random::Random,
+};
 
 const SEGMENTS: usize = 1024;
 
 fn network() -> NetworkBufferPool {
-    NetworkBufferPool::new(SEGMENTS, 128, Duration::from_secs(30)).unwrap()
+    pools::network(SEGMENTS)
 }
 
 /// A pool in which all segments lie, with the magazine of this thread open.
@@ -316,31 +319,18 @@ fn a_limit_is_noticed_without_the_lock() {
     all_are_back(&network, pool);
 }
 
-/// Refuses nothing and keeps nothing.
-struct Counting(AtomicUsize);
-
-impl BufferListener for Counting {
-    fn buffer_available(&self, buffer: Buffer) -> Result<(), Buffer> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        drop(buffer);
-        Ok(())
-    }
-
-    fn pool_destroyed(&self) {}
-}
-
 /// No listener is accepted while there are plenty; one that is accepted after all were taken is told of the first that
 /// is recycled, though they were taken without the lock.
 #[test]
 fn listeners_are_refused_while_there_are_plenty() {
     let network = network();
     let pool = plenty(&network, LocalPoolSpec::new(1, UNBOUNDED));
-    let listener = Arc::new(Counting(AtomicUsize::new(0)));
+    let listener = Arc::new(Counting::default());
     assert!(!pool.add_listener(listener.clone()));
     let mut all = take(&pool, SEGMENTS);
     assert!(pool.add_listener(listener.clone()));
     all.pop();
-    assert_eq!(listener.0.load(Ordering::SeqCst), 1);
+    assert_eq!(listener.buffers.load(Ordering::SeqCst), 1);
     drop(all);
     all_are_back(&network, pool);
 }

@@ -1,5 +1,7 @@
 //! Paged views: lines C1 to C10, and what holds for every size of a page.
 
+mod value;
+
 use std::io::{Read, Write};
 
 use headroom::pool::segment::MemorySegment;
@@ -8,6 +10,7 @@ use headroom::pool::view::{
 };
 use proptest::prelude::*;
 
+use self::value::Value;
 use crate::random::Random;
 
 type Output = PagedOutput<CollectedPages<MemorySegment, Box<dyn FnMut() -> Option<MemorySegment>>>>;
@@ -80,101 +83,48 @@ fn c2_sequence_of_integers_with_unaligned_buffers() {
     integers(2047);
 }
 
-/// One thing that can be written.
-#[derive(Clone, Debug, PartialEq)]
-enum Value {
-    Bool(bool),
-    U8(u8),
-    I8(i8),
-    U16(u16),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    F32(u32),
-    F64(u64),
-    Bytes(Vec<u8>),
-    Text(String),
-    Units(Vec<u16>),
+fn random_value(random: &mut Random) -> Value {
+    let bits = random.bits();
+    let length = random.below(70);
+    match random.below(14) {
+        0 => Value::Bool(bits & 1 == 1),
+        1 => Value::U8(bits as u8),
+        2 => Value::I8(bits as i8),
+        3 => Value::U16(bits as u16),
+        4 => Value::I16(bits as i16),
+        5 => Value::I32(bits as i32),
+        6 => Value::I64(bits.cast_signed()),
+        7 => Value::F32(bits as u32),
+        8 => Value::F64(bits),
+        9 => Value::Bytes(random.bytes(length)),
+        10 => Value::Text(
+            (0..length)
+                .map(|_| ['a', '\0', 'ü', '日', '😀'][random.below(5)])
+                .collect(),
+        ),
+        11 => Value::Units((0..length).map(|_| random.bits() as u16).collect()),
+        12 => Value::Line((0..length).map(|_| random.bits() as u8 | 0x20).collect()),
+        _ => Value::Skip(length),
+    }
 }
 
-impl Value {
-    fn random(random: &mut Random) -> Self {
-        let bits = random.bits();
-        let length = random.below(70);
-        match random.below(12) {
-            0 => Self::Bool(bits & 1 == 1),
-            1 => Self::U8(bits as u8),
-            2 => Self::I8(bits as i8),
-            3 => Self::U16(bits as u16),
-            4 => Self::I16(bits as i16),
-            5 => Self::I32(bits as i32),
-            6 => Self::I64(bits.cast_signed()),
-            7 => Self::F32(bits as u32),
-            8 => Self::F64(bits),
-            9 => Self::Bytes(random.bytes(length)),
-            10 => Self::Text(
-                (0..length)
-                    .map(|_| ['a', '\0', 'ü', '日', '😀'][random.below(5)])
-                    .collect(),
-            ),
-            _ => Self::Units((0..length).map(|_| random.bits() as u16).collect()),
-        }
-    }
-
-    fn write<Sink: PageSink>(&self, view: &mut PagedOutput<Sink>) -> Result<(), ViewError> {
-        match self {
-            Self::Bool(value) => view.write_bool(*value),
-            Self::U8(value) => view.write_u8(*value),
-            Self::I8(value) => view.write_i8(*value),
-            Self::U16(value) => view.write_u16(*value),
-            Self::I16(value) => view.write_i16(*value),
-            Self::I32(value) => view.write_i32(*value),
-            Self::I64(value) => view.write_i64(*value),
-            Self::F32(bits) => view.write_f32(f32::from_bits(*bits)),
-            Self::F64(bits) => view.write_f64(f64::from_bits(*bits)),
-            Self::Bytes(bytes) => view.write_bytes(bytes),
-            Self::Text(text) => view.write_utf(text),
-            Self::Units(units) => view.write_utf_units(units.iter().copied()),
-        }
-    }
-
-    /// Reads another value of the same shape.
-    fn read<Source: PageSource>(&self, view: &mut PagedInput<Source>) -> Result<Self, ViewError> {
-        Ok(match self {
-            Self::Bool(_) => Self::Bool(view.read_bool()?),
-            Self::U8(_) => Self::U8(view.read_u8()?),
-            Self::I8(_) => Self::I8(view.read_i8()?),
-            Self::U16(_) => Self::U16(view.read_u16()?),
-            Self::I16(_) => Self::I16(view.read_i16()?),
-            Self::I32(_) => Self::I32(view.read_i32()?),
-            Self::I64(_) => Self::I64(view.read_i64()?),
-            Self::F32(_) => Self::F32(view.read_f32()?.to_bits()),
-            Self::F64(_) => Self::F64(view.read_f64()?.to_bits()),
-            Self::Bytes(bytes) => {
-                let mut read = vec![0; bytes.len()];
-                view.read_fully(&mut read)?;
-                Self::Bytes(read)
-            }
-            Self::Text(_) => Self::Text(view.read_utf()?),
-            Self::Units(_) => Self::Units(view.read_utf_units()?),
-        })
-    }
-
-    /// The bytes that Java's `DataOutputStream` writes; `None` where this test does not know them by itself.
-    fn bytes(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Bool(value) => Some(vec![u8::from(*value)]),
-            Self::U8(value) => Some(value.to_be_bytes().to_vec()),
-            Self::I8(value) => Some(value.to_be_bytes().to_vec()),
-            Self::U16(value) => Some(value.to_be_bytes().to_vec()),
-            Self::I16(value) => Some(value.to_be_bytes().to_vec()),
-            Self::I32(value) => Some(value.to_be_bytes().to_vec()),
-            Self::I64(value) => Some(value.to_be_bytes().to_vec()),
-            Self::F32(bits) => Some(bits.to_be_bytes().to_vec()),
-            Self::F64(bits) => Some(bits.to_be_bytes().to_vec()),
-            Self::Bytes(bytes) => Some(bytes.clone()),
-            Self::Text(_) | Self::Units(_) => None,
-        }
+/// The bytes that Java's `DataOutputStream` writes, and zeros where nothing is written; `None` where this test does not
+/// know them by itself.
+fn bytes_of(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Bool(value) => Some(vec![u8::from(*value)]),
+        Value::U8(value) => Some(value.to_be_bytes().to_vec()),
+        Value::I8(value) => Some(value.to_be_bytes().to_vec()),
+        Value::U16(value) => Some(value.to_be_bytes().to_vec()),
+        Value::I16(value) => Some(value.to_be_bytes().to_vec()),
+        Value::I32(value) => Some(value.to_be_bytes().to_vec()),
+        Value::I64(value) => Some(value.to_be_bytes().to_vec()),
+        Value::F32(bits) => Some(bits.to_be_bytes().to_vec()),
+        Value::F64(bits) => Some(bits.to_be_bytes().to_vec()),
+        Value::Bytes(bytes) => Some(bytes.clone()),
+        Value::Line(bytes) => Some([&bytes[..], b"\n"].concat()),
+        Value::Skip(length) => Some(vec![0; *length]),
+        Value::Text(_) | Value::Units(_) => None,
     }
 }
 
@@ -182,7 +132,7 @@ impl Value {
 #[test]
 fn c3_random_types() {
     let mut random = Random::new(3);
-    let values: Vec<_> = (0..100_000).map(|_| Value::random(&mut random)).collect();
+    let values: Vec<_> = (0..100_000).map(|_| random_value(&mut random)).collect();
     let mut view = output(57, 0);
     for value in &values {
         value.write(&mut view).unwrap();
@@ -471,7 +421,7 @@ fn pages_are_read_from_any_place() {
 }
 
 fn values() -> impl Strategy<Value = Vec<Value>> {
-    let value = any::<u64>().prop_map(|seed| Value::random(&mut Random::new(seed)));
+    let value = any::<u64>().prop_map(|seed| random_value(&mut Random::new(seed)));
     prop::collection::vec(value, 0..60)
 }
 
@@ -497,7 +447,7 @@ proptest! {
             prop_assert!(page.page.as_ref()[..header_length].iter().all(|byte| *byte == 0));
             data.extend_from_slice(&page.page.as_ref()[header_length..page.used]);
         }
-        if let Some(bytes) = values.iter().map(Value::bytes).collect::<Option<Vec<_>>>() {
+        if let Some(bytes) = values.iter().map(bytes_of).collect::<Option<Vec<_>>>() {
             prop_assert_eq!(data, bytes.concat());
         }
         let mut view = PagedInput::new(PageList::new(pages), header_length).unwrap();

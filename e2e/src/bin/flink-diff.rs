@@ -1,14 +1,13 @@
 //! `flink-diff`: asks released Flink and the solver the same random questions, and reports where they differ.
 
-use std::{
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process::ExitCode;
 
+use anyhow::{Result, bail};
 use clap::Parser;
 use e2e::{
     flink,
     flink_diff::{Plan, compare, versions::Release},
+    verdict::{Verdict, exit_code, seed},
 };
 
 /// Asks released Flink and the solver the same random questions, and reports where they differ.
@@ -39,53 +38,35 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    exit_code(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<Verdict> {
     if let Some(missing) = flink::missing() {
-        eprintln!("error: {missing}");
-        return ExitCode::from(2);
+        bail!(missing);
     }
-    let releases = match Release::list(&arguments.versions) {
-        Ok(releases) => releases,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(2);
-        }
-    };
-    let seed = arguments.seed.unwrap_or_else(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs())
-    });
-    println!("seed {seed}");
+    let releases = Release::list(&arguments.versions)?;
     let plan = Plan {
         questions: arguments.questions,
-        seed,
+        seed: seed(arguments.seed),
         is_timed: true,
     };
-    let (mut different, mut not_asked) = (0, 0);
-    for release in &releases {
-        match compare(*release, &plan) {
-            Ok(comparison) => {
-                print!("{}", comparison.report());
-                if arguments.details {
-                    print!("{}", comparison.details());
-                }
-                different += usize::from(!comparison.is_sound());
-            }
-            Err(error) => {
-                println!("Flink {release}: not asked: {error:#}");
-                not_asked += 1;
-            }
+    let verdict = Verdict::of(&releases, |release| {
+        let comparison = compare(release, &plan)?;
+        print!("{}", comparison.report());
+        if arguments.details {
+            print!("{}", comparison.details());
         }
-    }
+        Ok(comparison.is_sound())
+    });
+    let Verdict {
+        agree,
+        different,
+        not_asked,
+    } = verdict;
     println!(
-        "{} releases: {} agree, {different} do not, {not_asked} could not be asked",
-        releases.len(),
-        releases.len() - different - not_asked
+        "{} releases: {agree} agree, {different} do not, {not_asked} could not be asked",
+        releases.len()
     );
-    match (different, not_asked) {
-        (0, 0) => ExitCode::SUCCESS,
-        (0, _) => ExitCode::from(2),
-        _ => ExitCode::from(1),
-    }
+    Ok(verdict)
 }

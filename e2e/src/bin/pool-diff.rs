@@ -1,15 +1,14 @@
 //! `pool-diff`: the same random steps through released Flink's pools and through ours, and where they differ.
 
-use std::{
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process::ExitCode;
 
+use anyhow::{Result, bail};
 use clap::Parser;
 use e2e::{
     flink,
     flink_diff::versions::Release,
     pool_diff::{Plan, compare, releases},
+    verdict::{Verdict, exit_code, seed},
 };
 
 /// Plays the same random steps through released Flink's memory pools and through ours, and reports where they differ.
@@ -36,54 +35,27 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    exit_code(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<Verdict> {
     if let Some(missing) = flink::missing() {
-        eprintln!("error: {missing}");
-        return ExitCode::from(2);
+        bail!(missing);
     }
     let asked = match arguments.versions.as_str() {
-        "all" => Ok(releases()),
-        versions => Release::list(versions),
-    };
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::from(2);
-        }
+        "all" => releases(),
+        versions => Release::list(versions)?,
     };
     if let Some(older) = asked.iter().find(|release| !releases().contains(release)) {
-        eprintln!(
-            "error: the pools of Flink {older} count otherwise; from 1.18 on they can be compared"
-        );
-        return ExitCode::from(2);
+        bail!("the pools of Flink {older} count otherwise; from 1.18 on they can be compared");
     }
-    let seed = arguments.seed.unwrap_or_else(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs())
-    });
-    println!("seed {seed}");
     let plan = Plan {
         steps: arguments.steps,
-        seed,
+        seed: seed(arguments.seed),
     };
-    let (mut different, mut not_asked) = (0, 0);
-    for release in asked {
-        match compare(release, &plan) {
-            Ok(comparison) => {
-                print!("{}{}", comparison.report(), comparison.details());
-                different += usize::from(!comparison.is_sound());
-            }
-            Err(error) => {
-                println!("Flink {release}: not asked: {error:#}");
-                not_asked += 1;
-            }
-        }
-    }
-    match (different, not_asked) {
-        (0, 0) => ExitCode::SUCCESS,
-        (0, _) => ExitCode::from(2),
-        _ => ExitCode::from(1),
-    }
+    Ok(Verdict::of(&asked, |release| {
+        let comparison = compare(release, &plan)?;
+        print!("{}{}", comparison.report(), comparison.details());
+        Ok(comparison.is_sound())
+    }))
 }

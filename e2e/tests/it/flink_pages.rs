@@ -3,6 +3,9 @@
 //!
 //! Skipped, in one line that says why, where there is no JDK or no Maven.
 
+#[path = "../../../tests/pool/view/value.rs"]
+mod value;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -15,10 +18,12 @@ use e2e::flink::{self, Part};
 use headroom::pool::{
     segment::MemorySegment,
     view::{
-        CollectedPages, FilledPage, PageList, PageSink, PageSource, PagedInput, PagedOutput,
+        CollectedPages, FilledPage, PageList, PageSource, PagedInput, PagedOutput,
         SPILL_HEADER_BYTES, SpillSink, SpillSource,
     },
 };
+
+use self::value::Value;
 
 /// A release with the first form of the pages' classes that we follow, and the newest.
 const RELEASES: [&str; 2] = ["1.20.1", "2.3.0"];
@@ -26,134 +31,65 @@ const RELEASES: [&str; 2] = ["1.20.1", "2.3.0"];
 /// Sizes of a page and its header: pages that values straddle all the time, or hardly ever.
 const PAGES: [(usize, usize); 4] = [(57, 0), (100, 8), (2047, 13), (32_768, 0)];
 
-/// One thing to be written, and to be read again.
-#[derive(Clone, Debug, PartialEq)]
-enum Value {
-    Bool(bool),
-    U8(u8),
-    I8(i8),
-    U16(u16),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    F32(u32),
-    F64(u64),
-    Bytes(Vec<u8>),
-    Utf(Vec<u16>),
-    Line(Vec<u8>),
-    Skip(usize),
+fn random_value(random: &mut fastrand::Rng) -> Value {
+    let length = random.usize(0..90);
+    match random.u8(0..14) {
+        0 => Value::Bool(random.bool()),
+        1 => Value::U8(random.u8(..)),
+        2 => Value::I8(random.i8(..)),
+        3 => Value::U16(random.u16(..)),
+        4 => Value::I16(random.i16(..)),
+        5 => Value::I32(random.i32(..)),
+        6 => Value::I64(random.i64(..)),
+        // Java may change the bits of a number that is none when it passes one on.
+        7 => Value::F32(random.f32().to_bits() ^ (random.u32(..) & 0x8000_0000)),
+        8 => Value::F64(random.f64().to_bits() ^ (random.u64(..) & (1 << 63))),
+        9 => Value::Bytes((0..length).map(|_| random.u8(..)).collect()),
+        10 => Value::Text((0..length).map(|_| random.char(..)).collect()),
+        11 => Value::Units(
+            (0..length)
+                .map(|_| match random.u8(0..4) {
+                    0 => random.u16(0..0x80),
+                    1 => random.u16(0x80..0x800),
+                    // Halves of surrogate pairs too: Java's texts may hold them.
+                    _ => random.u16(..),
+                })
+                .collect(),
+        ),
+        // Flink's view answers nothing for an empty line.
+        12 => Value::Line((0..=length).map(|_| random.u8(0x20..=0xff)).collect()),
+        _ => Value::Skip(length),
+    }
 }
 
-impl Value {
-    fn random(random: &mut fastrand::Rng) -> Self {
-        let length = random.usize(0..90);
-        match random.u8(0..13) {
-            0 => Self::Bool(random.bool()),
-            1 => Self::U8(random.u8(..)),
-            2 => Self::I8(random.i8(..)),
-            3 => Self::U16(random.u16(..)),
-            4 => Self::I16(random.i16(..)),
-            5 => Self::I32(random.i32(..)),
-            6 => Self::I64(random.i64(..)),
-            // Java may change the bits of a number that is none when it passes one on.
-            7 => Self::F32(random.f32().to_bits() ^ (random.u32(..) & 0x8000_0000)),
-            8 => Self::F64(random.f64().to_bits() ^ (random.u64(..) & (1 << 63))),
-            9 => Self::Bytes((0..length).map(|_| random.u8(..)).collect()),
-            10 => Self::Utf(
-                (0..length)
-                    .map(|_| match random.u8(0..4) {
-                        0 => random.u16(0..0x80),
-                        1 => random.u16(0x80..0x800),
-                        // Halves of surrogate pairs too: Java's texts may hold them.
-                        _ => random.u16(..),
-                    })
-                    .collect(),
-            ),
-            // Flink's view answers nothing for an empty line.
-            11 => Self::Line((0..=length).map(|_| random.u8(0x20..=0xff)).collect()),
-            _ => Self::Skip(length),
-        }
-    }
-
-    /// As `FlinkPages.java` reads it.
-    fn text(&self) -> String {
-        let hex = |units: &mut dyn Iterator<Item = u16>| {
-            units.fold(String::new(), |mut text, unit| {
-                let _ = write!(text, "{unit:04x}");
-                text
-            })
-        };
-        match self {
-            Self::Bool(value) => format!("bool {value}"),
-            Self::U8(value) => format!("u8 {value}"),
-            Self::I8(value) => format!("i8 {value}"),
-            Self::U16(value) => format!("u16 {value}"),
-            Self::I16(value) => format!("i16 {value}"),
-            Self::I32(value) => format!("i32 {value}"),
-            Self::I64(value) => format!("i64 {value}"),
-            Self::F32(bits) => format!("f32 {bits:08x}"),
-            Self::F64(bits) => format!("f64 {bits:016x}"),
-            Self::Bytes(bytes) => bytes.iter().fold("bytes ".to_owned(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            }),
-            Self::Utf(units) => format!("utf {}", hex(&mut units.iter().copied())),
-            Self::Line(bytes) => {
-                format!("line {}", hex(&mut bytes.iter().map(|byte| (*byte).into())))
-            }
-            Self::Skip(length) => format!("skip {length}"),
-        }
-    }
-
-    fn write<Sink: PageSink>(&self, view: &mut PagedOutput<Sink>) -> Result<()> {
-        match self {
-            Self::Bool(value) => view.write_bool(*value),
-            Self::U8(value) => view.write_u8(*value),
-            Self::I8(value) => view.write_i8(*value),
-            Self::U16(value) => view.write_u16(*value),
-            Self::I16(value) => view.write_i16(*value),
-            Self::I32(value) => view.write_i32(*value),
-            Self::I64(value) => view.write_i64(*value),
-            Self::F32(bits) => view.write_f32(f32::from_bits(*bits)),
-            Self::F64(bits) => view.write_f64(f64::from_bits(*bits)),
-            Self::Bytes(bytes) => view.write_bytes(bytes),
-            Self::Utf(units) => view.write_utf_units(units.iter().copied()),
-            Self::Line(bytes) => {
-                view.write_bytes(bytes)?;
-                view.write_u8(b'\n')
-            }
-            Self::Skip(length) => view.skip(*length),
-        }?;
-        Ok(())
-    }
-
-    /// Reads a value of the same shape.
-    fn read<Source: PageSource>(&self, view: &mut PagedInput<Source>) -> Result<Self> {
-        Ok(match self {
-            Self::Bool(_) => Self::Bool(view.read_bool()?),
-            Self::U8(_) => Self::U8(view.read_u8()?),
-            Self::I8(_) => Self::I8(view.read_i8()?),
-            Self::U16(_) => Self::U16(view.read_u16()?),
-            Self::I16(_) => Self::I16(view.read_i16()?),
-            Self::I32(_) => Self::I32(view.read_i32()?),
-            Self::I64(_) => Self::I64(view.read_i64()?),
-            Self::F32(_) => Self::F32(view.read_f32()?.to_bits()),
-            Self::F64(_) => Self::F64(view.read_f64()?.to_bits()),
-            Self::Bytes(bytes) => {
-                let mut read = vec![0; bytes.len()];
-                view.read_fully(&mut read)?;
-                Self::Bytes(read)
-            }
-            Self::Utf(_) => Self::Utf(view.read_utf_units()?),
-            Self::Line(_) => {
-                let line = view.read_line()?.context("a line")?;
-                Self::Line(line.chars().map(u8::try_from).collect::<Result<_, _>>()?)
-            }
-            Self::Skip(length) => {
-                view.skip_fully(*length)?;
-                Self::Skip(*length)
-            }
+/// As `FlinkPages.java` reads it.
+fn text_of(value: &Value) -> String {
+    let hex = |units: &mut dyn Iterator<Item = u16>| {
+        units.fold(String::new(), |mut text, unit| {
+            let _ = write!(text, "{unit:04x}");
+            text
         })
+    };
+    match value {
+        Value::Bool(value) => format!("bool {value}"),
+        Value::U8(value) => format!("u8 {value}"),
+        Value::I8(value) => format!("i8 {value}"),
+        Value::U16(value) => format!("u16 {value}"),
+        Value::I16(value) => format!("i16 {value}"),
+        Value::I32(value) => format!("i32 {value}"),
+        Value::I64(value) => format!("i64 {value}"),
+        Value::F32(bits) => format!("f32 {bits:08x}"),
+        Value::F64(bits) => format!("f64 {bits:016x}"),
+        Value::Bytes(bytes) => bytes.iter().fold("bytes ".to_owned(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }),
+        Value::Text(text) => format!("utf {}", hex(&mut text.encode_utf16())),
+        Value::Units(units) => format!("utf {}", hex(&mut units.iter().copied())),
+        Value::Line(bytes) => {
+            format!("line {}", hex(&mut bytes.iter().map(|byte| (*byte).into())))
+        }
+        Value::Skip(length) => format!("skip {length}"),
     }
 }
 
@@ -223,7 +159,7 @@ impl Drop for Scratch {
 /// Writes what Flink reads of one exchange, and gives the pages as they are.
 fn offer(directory: &Path, values: &[Value], size: usize, header_length: usize) -> Result<Vec<u8>> {
     fs::create_dir_all(directory)?;
-    let lines: Vec<_> = values.iter().map(Value::text).collect();
+    let lines: Vec<_> = values.iter().map(text_of).collect();
     fs::write(directory.join("values"), lines.join("\n") + "\n")?;
     let pages = pages(values, size, header_length)?;
     fs::write(directory.join("pages"), &pages)?;
@@ -296,11 +232,11 @@ fn flink_and_our_views_read_each_other() -> Result<()> {
     }
     // A fixed seed: what fails here fails again.
     let mut random = fastrand::Rng::with_seed(1);
-    let mut values: Vec<_> = (0..5000).map(|_| Value::random(&mut random)).collect();
+    let mut values: Vec<_> = (0..5000).map(|_| random_value(&mut random)).collect();
     values.extend([
         Value::Bytes(vec![7; 100_000]),
-        Value::Utf(vec![u16::from(b'x'); 65_535]),
-        Value::Utf(Vec::new()),
+        Value::Units(vec![u16::from(b'x'); 65_535]),
+        Value::Units(Vec::new()),
         Value::F32(f32::INFINITY.to_bits()),
         Value::F64((-0.0_f64).to_bits()),
     ]);

@@ -4,18 +4,19 @@
 //! that lives never closes a socket whose other end is open, however long the agent takes: an answer that is late is
 //! waited for the next time, and what does not fit into the socket goes later.
 
+mod connection;
+
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::files::PoolFilesError;
 use super::lane::{Damage, Holding};
 use super::layout::LAYOUT_VERSION;
-use super::socket::{receive_with, send_with};
-use super::wire::{Access, ClientMessage, Hello, PoolMessage, put_message, take_message};
+use super::wire::{Access, ClientMessage, Hello, PoolMessage};
+use connection::{Broken, Connection};
 
 /// What a client is to a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,18 +104,15 @@ pub(super) struct Welcome {
     pub(super) files: Vec<OwnedFd>,
 }
 
-/// A client's socket and what is needed to open another one.
+/// A client's connection and what is needed to open another one.
 #[derive(Debug)]
 pub(super) struct Session {
     path: PathBuf,
     hello: Hello,
     patience: Duration,
-    socket: Option<UnixStream>,
-    /// Whether the agent let this socket in.
+    connection: Option<Connection>,
+    /// Whether the agent let this connection in.
     is_joined: bool,
-    incoming: Vec<u8>,
-    /// What the socket had no room for yet.
-    outgoing: Vec<u8>,
     ticket: u32,
     /// The question whose answer is still to come.
     pending: Option<u32>,
@@ -127,9 +125,6 @@ pub(super) struct Session {
 
 /// So long a client waits before it tries to reach an agent again that was not there.
 pub(super) const RETRY: Duration = Duration::from_millis(10);
-
-/// So often a client that waits looks whether the socket has room for what did not fit.
-const ROOM: Duration = Duration::from_millis(10);
 
 /// With so many segments given back, it is looked which of them the agent has taken.
 const MAX_GIVEN: usize = 1024;
@@ -153,10 +148,8 @@ impl Session {
                 name: options.name.clone(),
             },
             patience: options.patience,
-            socket: None,
+            connection: None,
             is_joined: false,
-            incoming: Vec::new(),
-            outgoing: Vec::new(),
             ticket: 0,
             pending: None,
             last_try: None,
@@ -208,7 +201,7 @@ impl Session {
             return Ok(true);
         }
         let mut deadline = None;
-        if self.socket.is_none() {
+        if self.connection.is_none() {
             let now = Instant::now();
             if self.last_try.is_some_and(|last| now < last + RETRY) {
                 return Ok(false);
@@ -309,15 +302,11 @@ impl Session {
 
     /// Connects and says who this is.
     fn greet(&mut self) -> Result<(), JoinError> {
-        self.forget_socket();
-        let socket = UnixStream::connect(&self.path).map_err(|source| self.broken(source))?;
-        self.socket = Some(socket);
-        put_message(
-            &mut self.outgoing,
-            &ClientMessage::Hello(self.hello.clone()),
-        );
+        self.forget_connection();
+        let mut connection = Connection::open(&self.path).map_err(|source| self.broken(source))?;
         // Who refuses at once may have closed its end before it heard anything; its answer is there all the same.
-        let _ = self.flush();
+        let _ = connection.send(&ClientMessage::Hello(self.hello.clone()));
+        self.connection = Some(connection);
         Ok(())
     }
 
@@ -328,7 +317,7 @@ impl Session {
             Ok(None) => return Ok(None),
             Ok(Some(answer)) => answer,
             Err(Broken::Gone(source)) => {
-                self.forget_socket();
+                self.forget_connection();
                 return Err(self.broken(source));
             }
             Err(Broken::Nonsense(reason)) => return Err(self.no_pool(reason)),
@@ -391,96 +380,45 @@ impl Session {
 
     /// Sends a message, or keeps what the socket has no room for.
     fn send(&mut self, message: &ClientMessage) -> io::Result<()> {
-        if !self.is_joined {
-            return Err(io::ErrorKind::NotConnected.into());
+        let joined = self.connection.as_mut().filter(|_| self.is_joined);
+        let connection = joined.ok_or(io::ErrorKind::NotConnected)?;
+        let sent = connection.send(message);
+        if sent.is_err() {
+            self.forget_connection();
         }
-        put_message(&mut self.outgoing, message);
-        let flushed = self.flush();
-        if flushed.is_err() {
-            self.forget_socket();
-        }
-        flushed
-    }
-
-    /// Sends what there is room for.
-    fn flush(&mut self) -> io::Result<()> {
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        if self.outgoing.is_empty() {
-            return Ok(());
-        }
-        socket.set_nonblocking(true)?;
-        while !self.outgoing.is_empty() {
-            match send_with(socket, &self.outgoing, &[]) {
-                Ok(sent) => drop(self.outgoing.drain(..sent)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        sent
     }
 
     fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<PoolMessage>, Broken> {
         self.receive_with_files(deadline, &mut Vec::new())
     }
 
-    /// The next message; `None` if it did not come by the deadline, or has not come yet where there is none.
     fn receive_with_files(
         &mut self,
         deadline: Option<Instant>,
         files: &mut Vec<OwnedFd>,
     ) -> Result<Option<PoolMessage>, Broken> {
-        loop {
-            let message = take_message(&mut self.incoming)
-                .map_err(|error| Broken::Nonsense(error.to_string()))?;
-            if message.is_some() {
-                return Ok(message);
-            }
-            // If the other end is closed, what it said before is still to be read.
-            let _ = self.flush();
-            let Some(socket) = &self.socket else {
-                return Err(Broken::Gone(io::ErrorKind::NotConnected.into()));
-            };
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            // A read timeout of nothing would be none at all.
-            let mut wait = left.filter(|left| !left.is_zero());
-            let is_over = wait.is_none();
-            if !self.outgoing.is_empty() {
-                wait = wait.map(|wait| wait.min(ROOM));
-            }
-            let outcome = socket
-                .set_nonblocking(wait.is_none())
-                .and_then(|()| socket.set_read_timeout(wait))
-                .and_then(|()| receive_with(socket, &mut self.incoming, files));
-            match outcome {
-                Ok(0) => return Err(Broken::Gone(io::ErrorKind::UnexpectedEof.into())),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if is_over {
-                        return Ok(None);
-                    }
-                }
-                Err(error) => return Err(Broken::Gone(error)),
-            }
+        match &mut self.connection {
+            Some(connection) => connection.receive(deadline, files),
+            None => Err(Broken::Gone(io::ErrorKind::NotConnected.into())),
         }
     }
 
-    /// Forgets a socket whose other end is closed; the lease is over if it is not.
+    /// Forgets a connection whose other end is closed; the lease is over if it is not.
     fn note(&mut self, broken: Broken) -> Result<(), String> {
         match broken {
             Broken::Gone(_) => {
-                self.forget_socket();
+                self.forget_connection();
                 Ok(())
             }
             Broken::Nonsense(reason) => Err(reason),
         }
     }
 
-    fn forget_socket(&mut self) {
-        self.socket = None;
+    fn forget_connection(&mut self) {
+        self.connection = None;
         self.is_joined = false;
         self.pending = None;
-        self.incoming.clear();
-        self.outgoing.clear();
     }
 
     fn broken(&self, source: io::Error) -> JoinError {
@@ -496,15 +434,6 @@ impl Session {
             reason,
         }
     }
-}
-
-/// Why nothing more comes from a socket.
-#[derive(Debug)]
-enum Broken {
-    /// The other end is closed.
-    Gone(io::Error),
-    /// What came is no message. The other end is still open.
-    Nonsense(String),
 }
 
 /// Which of `now` was not there `before`.
