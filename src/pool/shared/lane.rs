@@ -498,7 +498,8 @@ impl<S: Steps> Lane<S> {
         let (total, indexes) = self.control.slot(slot).ok_or(MISSING)?;
         let place = indexes.get(count as usize).ok_or(MISSING)?;
         let owner = self.control.owner(holding.segment).ok_or(MISSING)?;
-        place.store(holding.segment, Ordering::Relaxed);
+        // Whoever meets it here in place of another segment sees that the other one was taken.
+        place.store(holding.segment, Ordering::Release);
         self.steps.after(Step::IndexPut);
         let count = count + 1;
         total.store(count, Ordering::Release);
