@@ -130,10 +130,11 @@ mutants: $(CARGO_MUTANTS) ## Wrong changes to the core that no test notices (SHA
 	    $(if $(SHARD),--sharding round-robin --shard $(SHARD)) $(ARGUMENTS) -- --lib --test it
 
 .PHONY: loom
-loom: ## Models of the segment pools' threads, in every order (LOOM_MAX_PREEMPTIONS=4)
+loom: ## Models of the segment pools' threads and processes, in every order (LOOM_MAX_PREEMPTIONS=4)
 	$(call step,every order in which threads may meet in a pool)
-	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CACHE)/target-loom' CARGO_PROFILE_RELEASE_LTO=off \
-	  $(CARGO) test --release --package headroom --no-default-features --test loom --locked
+	@export RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CACHE)/target-loom' CARGO_PROFILE_RELEASE_LTO=off; \
+	test='$(CARGO) test --release --package headroom --no-default-features --locked'; \
+	$$test --test loom && $$test --lib -- pool::shared::models
 
 # The toolchain's standard library is built without sanitizers. AddressSanitizer does not mind; ThreadSanitizer sees only
 # the tests whose threads meet by other means, unless the sources are there to build the library anew.

@@ -15,42 +15,66 @@
 //! and puts right what it can; but clients of one pool are one domain of trust, and a client that only reads is better
 //! served with a read-only descriptor of the data file.
 
+// What the protocol is made of, and with it the models of threads.
 mod barrier;
-mod books;
 mod census;
-mod client;
 mod depot;
-mod event;
-mod files;
-pub mod inspection;
 mod lane;
 pub mod layout;
 mod memory;
-mod peer;
-mod registry;
-mod segment;
-mod server;
-mod session;
-mod socket;
 mod steps;
 mod steward;
-mod wire;
 mod words;
 
+#[cfg(not(loom))]
+mod books;
+#[cfg(not(loom))]
+mod client;
+#[cfg(not(loom))]
+mod event;
+#[cfg(not(loom))]
+mod files;
+#[cfg(not(loom))]
+pub mod inspection;
+#[cfg(not(loom))]
+mod peer;
+#[cfg(not(loom))]
+mod registry;
+#[cfg(not(loom))]
+mod segment;
+#[cfg(not(loom))]
+mod server;
+#[cfg(not(loom))]
+mod session;
+#[cfg(not(loom))]
+mod socket;
+#[cfg(not(loom))]
+mod wire;
+
 pub use census::Finding;
-pub use client::{AcquireError, AdoptError, Client};
-pub use event::{Event, Totals};
-pub use files::{PoolFilesError, PoolSize, Storage};
 pub use lane::Damage;
-pub use segment::{Handed, SegmentError, SharedSegment};
-pub use server::{Server, ServerError, ServerOptions, SharedPool};
-pub use session::{ClientOptions, JoinError};
 pub use steps::{Step, Steps, Undisturbed};
 #[doc(hidden)]
+#[cfg(not(loom))]
 pub use wire::read_back;
 pub use words::OwnerWord;
+#[cfg(not(loom))]
+pub use {
+    client::{AcquireError, AdoptError, Client},
+    event::{Event, Totals},
+    files::{PoolFilesError, PoolSize, Storage},
+    segment::{Handed, SegmentError, SharedSegment},
+    server::{Server, ServerError, ServerOptions, SharedPool},
+    session::{ClientOptions, JoinError},
+};
 
+// Clippy knows tests by an attribute of their own.
 #[cfg(test)]
+#[cfg(not(loom))]
 mod every_kill;
 #[cfg(test)]
+#[cfg(loom)]
+mod models;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod protocol_tests;

@@ -1,8 +1,8 @@
 //! The primitives that the pools' concurrent code is made of: the ones of `std` and `parking_lot`, and those of loom
 //! when its models run.
 //!
-//! Lock-free code takes atomics, cells, locks and thread-locals from here and nowhere else, so that `tests/loom.rs` can
-//! try every order in which two threads may see each other's steps.
+//! Lock-free code takes atomics, cells, locks and thread-locals from here and nowhere else, so that `tests/loom.rs`
+//! and `shared/models.rs` can try every order in which two threads may see each other's steps.
 
 pub(crate) mod fence;
 

@@ -358,6 +358,18 @@ impl<S: Steps> Lane<S> {
             self.spare.set(None);
             return Ok(Attention::Revoked);
         }
+        let quota = record[record::QUOTA].load(Ordering::Relaxed);
+        self.quota.set(u32::try_from(quota).unwrap_or(u32::MAX));
+        if attention & record::STATE != record::OPEN {
+            for magazine in [self.spare.take(), self.loaded.take()]
+                .into_iter()
+                .flatten()
+            {
+                // The pool may be taking it at this moment: what is refused here lies in the depot already.
+                let _ = self.give(magazine);
+            }
+            return Ok(Attention::Scarce);
+        }
         let depot = self.depot();
         for place in [&self.loaded, &self.spare] {
             if let Some(magazine) = place.get()
@@ -366,12 +378,6 @@ impl<S: Steps> Lane<S> {
                 self.taken.set(self.taken.get() - magazine.count);
                 place.set(None);
             }
-        }
-        let quota = record[record::QUOTA].load(Ordering::Relaxed);
-        self.quota.set(u32::try_from(quota).unwrap_or(u32::MAX));
-        if attention & record::STATE != record::OPEN {
-            self.shed()?;
-            return Ok(Attention::Scarce);
         }
         self.seen.set(attention);
         if self.is_above_quota() {
@@ -492,7 +498,8 @@ impl<S: Steps> Lane<S> {
         let (total, indexes) = self.control.slot(slot).ok_or(MISSING)?;
         let place = indexes.get(count as usize).ok_or(MISSING)?;
         let owner = self.control.owner(holding.segment).ok_or(MISSING)?;
-        place.store(holding.segment, Ordering::Relaxed);
+        // Whoever meets it here in place of another segment sees that the other one was taken.
+        place.store(holding.segment, Ordering::Release);
         self.steps.after(Step::IndexPut);
         let count = count + 1;
         total.store(count, Ordering::Release);

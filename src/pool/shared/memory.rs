@@ -4,18 +4,26 @@
 //! atomically, because another process may write it at any time. Besides the question who is at the other end of a
 //! socket, this is the shared form's only `unsafe`.
 
+#[cfg(not(loom))]
 mod mapped;
+#[cfg(loom)]
+mod modelled;
 
 use super::layout::{Layout, common, record};
 
+pub(super) use crate::pool::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
 pub use mapped::Data;
-pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+use mapped::Memory;
+#[cfg(loom)]
+use modelled::Memory;
 
 /// The control file as words.
 #[derive(Debug)]
 pub(super) struct Control {
     layout: Layout,
-    memory: mapped::Memory,
+    memory: Memory,
 }
 
 impl Control {

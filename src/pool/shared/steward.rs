@@ -122,6 +122,14 @@ impl<S: Steps + Clone> Steward<S> {
         self.with_lane(Lane::trim)
     }
 
+    /// Whether a client is in the middle of an operation. After it was told to look at its attention word, and all
+    /// processors passed a barrier, one that is not begins none before it has looked.
+    pub(super) fn is_busy(&self, client: u16) -> bool {
+        self.control
+            .record(client)
+            .is_some_and(|record| record[record::BUSY].load(Ordering::Acquire) != 0)
+    }
+
     /// Gives a client's slots to the depot. The client must not be in the middle of an operation, nor begin one before
     /// it has looked at its attention word.
     pub(super) fn drain(&self, client: u16) -> u32 {

@@ -84,10 +84,7 @@ impl Registry {
                     until,
                     is_connected,
                 } => {
-                    let is_busy = self
-                        .control
-                        .record(number)
-                        .is_some_and(|words| words[record::BUSY].load(Ordering::Acquire) != 0);
+                    let is_busy = self.steward.is_busy(number);
                     // An operation takes nanoseconds; who is in one for longer was killed or stopped in it. The end of
                     // a socket tells which; where there is none, time has to.
                     if is_busy && (is_connected || now < until) {

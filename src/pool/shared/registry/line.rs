@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::super::lane::Holding;
-use super::super::layout::record;
 use super::super::memory::Ordering;
 use super::super::wire::{Access, MAX_SEGMENTS_PER_MESSAGE, PoolMessage};
 use super::super::words::OwnerWord;
@@ -246,16 +245,9 @@ impl Registry {
     /// Takes the magazines of those clients that are in no operation. They were told before, so that they begin none
     /// that touches a magazine.
     fn drain_quiet(&mut self) {
-        let Self {
-            control,
-            steward,
-            line,
-            ..
-        } = self;
+        let Self { steward, line, .. } = self;
         line.undrained.retain(|&number| {
-            let is_busy = control
-                .record(number)
-                .is_some_and(|words| words[record::BUSY].load(Ordering::Acquire) != 0);
+            let is_busy = steward.is_busy(number);
             if !is_busy {
                 steward.drain(number);
             }
