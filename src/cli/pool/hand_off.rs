@@ -49,13 +49,13 @@ pub(super) fn measured(rounds: u16, progress: &mut dyn Write) -> Result<Vec<Figu
         nanoseconds(
             one,
             median(one, rounds, progress, || alone(&pool))?,
-            9.9,
+            8.9,
             "a buffer",
         ),
         nanoseconds(
             two,
             median(two, rounds, progress, || handed(&pool))?,
-            130.0,
+            121.0,
             "a buffer, with its way through a channel of bundles",
         ),
     ])
