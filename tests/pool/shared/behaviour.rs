@@ -49,7 +49,8 @@ fn waiting_is_served_in_order_and_bounded() {
                 let segment = client.acquire_within(Duration::from_secs(60)).unwrap();
                 order.lock().unwrap().push(name);
                 // Nobody gets another one's segment.
-                std::mem::forget(segment);
+                crate::wait_until(|| order.lock().unwrap().len() == 3);
+                drop(segment);
             });
             let waiting = |pool: &Inspection| {
                 pool.clients
