@@ -73,7 +73,9 @@ impl CallError {
     #[must_use]
     pub fn is_rejection(&self) -> bool {
         self.refusal().is_some_and(|status| {
-            matches!(status.code, 400 | 403 | 413 | 422) && !is_namespace_terminating(status)
+            matches!(status.code, 400 | 403 | 413 | 422)
+                && !is_namespace_terminating(status)
+                && !is_owner_unknown_yet(status)
         })
     }
 
@@ -95,6 +97,12 @@ fn is_namespace_terminating(status: &Status) -> bool {
             .iter()
             .any(|cause| cause.reason == "NamespaceTerminating")
     })
+}
+
+/// Whether the API server's admission does not know the kind of the owner yet. It learns of kinds every half minute
+/// (`OwnerReferencesPermissionEnforcement`, `gc_admission.go`), so that this passes when the definition is new.
+fn is_owner_unknown_yet(status: &Status) -> bool {
+    status.code == 403 && status.message.contains("cannot find RESTMapping")
 }
 
 /// Why the children of a pool are not all as they should be.
@@ -203,5 +211,29 @@ impl ReconcileError {
                 not_before: Duration::ZERO,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> CallError {
+        CallError::Refused(Box::new(Status {
+            code,
+            message: message.to_owned(),
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn a_definition_that_is_new_to_admission_is_no_rejection() {
+        let unknown = "serviceaccounts \"clicks\" is forbidden: cannot set blockOwnerDeletion in this case because \
+             cannot find RESTMapping for APIVersion headroom.dev/v1alpha1 Kind TaskManagerPool: no matches for kind \
+             \"TaskManagerPool\" in version \"headroom.dev/v1alpha1\"";
+        assert!(!refused(403, unknown).is_rejection());
+        let denied = "serviceaccounts \"clicks\" is forbidden: exceeded quota: few";
+        assert!(refused(403, denied).is_rejection());
+        assert!(!refused(409, unknown).is_rejection());
     }
 }

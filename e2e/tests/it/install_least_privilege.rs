@@ -137,11 +137,19 @@ async fn asked_by_controller(cluster: &Cluster) -> Result<Vec<Request>> {
     Ok(requests)
 }
 
+/// Whether it was refused because the API server's admission looks only every half minute which kinds there are.
+fn is_of_new_definition(request: &Request) -> bool {
+    request
+        .response_status
+        .as_ref()
+        .is_some_and(|status| status.message.contains("cannot find RESTMapping"))
+}
+
 /// The requests that were refused for want of rights, as text.
 fn refused(requests: &[Request]) -> Vec<String> {
     requests
         .iter()
-        .filter(|request| request.is_refused())
+        .filter(|request| request.is_refused() && !is_of_new_definition(request))
         .map(|request| format!("{} {}", request.verb, request.uri))
         .collect()
 }
