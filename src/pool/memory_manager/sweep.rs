@@ -30,9 +30,9 @@ impl MemoryManager {
     ///
     /// Marking is the caller's: `is_alive` is asked once for each owner that there is at the start, while no lock is
     /// held. The sweep takes a few segments at a time and leaves the lock to others for as long after each of them, so
-    /// that nobody waits for more than a few microseconds because of it; an owner that is registered while it runs is not
-    /// touched. Nor are shared resources, which live as long as their leases. After a shutdown there is
-    /// nothing to take back.
+    /// that they wait for microseconds, unless it loses its processor while it has the lock; an owner that is registered
+    /// while it runs is not touched. Nor are shared resources, which live as long as their leases. After a shutdown there
+    /// is nothing to take back.
     pub fn sweep(&self, mut is_alive: impl FnMut(OwnerId) -> bool) -> Vec<Reclaimed> {
         let mut dead = self.home.look(|state| {
             if state.shut_down {
